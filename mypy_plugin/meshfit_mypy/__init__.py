@@ -1,0 +1,1 @@
+"""mypy plugin of meshfit."""

@@ -1,0 +1,1 @@
+"""Can this model run on this mesh?"""

@@ -1,0 +1,246 @@
+"""`ModelFacts`: what is known of a model. Three-valued: a fact is known to hold, known not to hold, or absent.
+
+Readers gather facts and never judge; rules judge and never look at a model. Reading an absent fact raises
+`MissingFact`, so a rule is written as its formula and simply ends where its facts do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn
+
+from meshfit.errors import MissingFact
+
+__all__ = [
+    "Conversion",
+    "ModelFacts",
+    "ModuleInfo",
+    "Origin",
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Origin:
+    """Where a fact was read.
+
+    Args:
+        where: a file, a class name or an object ("config.json", "LlamaConfig", "model").
+        line, column: 1-based position in the file, when it is one.
+        pointer: JSON pointer of the value ("/text_config/num_attention_heads") or a dotted attribute.
+        level: how firm the fact is.
+    """
+
+    where: str
+    line: int | None = None
+    column: int | None = None
+    pointer: str = ""
+    level: Literal["declared", "structural", "executed"] = "structural"
+
+    def __str__(self) -> str:
+        """`config.json:14:3` as editors link it, or the place and the pointer."""
+        if self.line is not None:
+            return f"{self.where}:{self.line}" + (f":{self.column}" if self.column is not None else "")
+        return f"{self.where} {self.pointer}".strip()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The origin as JSON holds it, absent parts left out."""
+        parts = {"where": self.where, "line": self.line, "column": self.column, "pointer": self.pointer or None}
+        return {key: value for key, value in parts.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleInfo:
+    """One module of the model; layer numbers in its name are `*`.
+
+    Args:
+        kind: class name ("Linear", "LlamaAttention").
+        width: output features of a linear, embedding dim of an embedding; None when it is neither or unknown.
+        heads: (config key, count) of the head count that `width` is a multiple of, when it was computed from one.
+    """
+
+    kind: str
+    width: int | None = None
+    heads: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A checkpoint conversion on load.
+
+    Args:
+        targets: parameter-name patterns of the model side.
+        operations: (name, dim) in order, e.g. ("Chunk", 0), ("MergeModulelist", 0), ("Concatenate", 1).
+    """
+
+    targets: tuple[str, ...]
+    operations: tuple[tuple[str, int | None], ...]
+
+
+class ModelFacts:
+    """The facts of one model, class or config. Read a fact as an attribute; an unknown one raises `MissingFact`.
+
+    Build with keyword arguments; `replace` returns a changed copy. Names and meanings:
+    """
+
+    # identity
+    class_name: str
+    """The model class, wrappers removed."""
+    engine: str
+    """The engine that runs this model when nobody names one."""
+    base_class: bool
+    """The class is the base model itself, without a head."""
+
+    # sizes, from the (text) config; None: known to be absent
+    hidden_size: int
+    intermediate_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int | None
+    num_hidden_layers: int
+    vocab_size: int
+    num_experts: int | None
+    moe_intermediate_size: int | None
+    linear_num_key_heads: int | None
+    linear_num_value_heads: int | None
+    mamba_heads: int | None
+    mamba_groups: int | None
+    heads_per_layer: tuple[int, ...]
+    """Distinct query-head counts when layers differ; one entry otherwise."""
+    kv_heads_per_layer: tuple[int, ...]
+    layer_types: tuple[str, ...] | None
+    sliding_window: int | None
+    tie_word_embeddings: bool
+    is_encoder_decoder: bool
+    is_multimodal: bool
+
+    # the question's own numbers, known when the caller gave them
+    world_size: int
+    seq_len: int
+    gpus_per_node: int
+    dtype_bytes: int
+    """Bytes of one weight element (2 for bfloat16), from the config's dtype; 4 where none is named."""
+
+    # declared plans and flags
+    tp_plan: Mapping[str, str]
+    """The merged tensor-parallel plan, names as transformers writes them ("model.layers.*.mlp.up_proj")."""
+    ep_plan: Mapping[str, str]
+    pp_plan: Mapping[str, Any]
+    registered_tp_plan: bool
+    """A plan stands in `meshfit.tp_plans` for the class."""
+    moe_mixin: bool
+    """NeMo's `MoEFSDPSyncMixin` is in the MRO."""
+    backend_attn: str | None
+    """`model.backend.attn` of a NeMo model ("te", "sdpa", "flex"); None: no backend."""
+    te_injected: bool
+    """Transformer Engine attention was injected into the model's modules."""
+    owns_cp_attention: bool
+    """The class declares `_owns_cp_attention`."""
+    supports_cp_sdpa: bool
+    """The class declares `_supports_cp_sdpa`."""
+    supports_sdpa: bool
+    """`_supports_sdpa is True`."""
+    attn_implementation: str | None
+    """The attention implementation in force; None: the library's default (SDPA where supported)."""
+    experts_implementation: str | None
+    is_hybrid: bool
+    forward_parameters: tuple[str, ...]
+    """Names of `forward`'s parameters, `**name` for a variadic one."""
+    is_pretrained: bool
+    """A transformers `PreTrainedModel`."""
+    has_generate: bool
+    gradient_checkpointing: bool
+    """The class attribute `supports_gradient_checkpointing` is exactly True."""
+    is_custom: bool
+    """The class stands in `meshfit.custom_models`."""
+    has_base_forward: bool
+    declared: Mapping[str, bool]
+    """A class's own `ModelCapabilities` or `get_capabilities(config)`: axis or capability -> bool."""
+
+    # structure
+    parameters: Mapping[str, tuple[int, ...]]
+    """Parameter name (layer numbers `*`) -> shape; where layers differ, the first of each kind."""
+    modules: Mapping[str, ModuleInfo]
+    layer_lists: tuple[str, ...]
+    """Names of the module lists that hold decoder layers ("model.layers")."""
+    base_model_prefix: str
+    base_children: frozenset[str]
+    """Attributes of the base model that are modules."""
+    head_children: frozenset[str]
+    """Attributes of the model itself that are modules."""
+    tied_head: bool
+    """The output head shares the input embedding's weight."""
+    head_name: str | None
+    """Module name of the output head ("lm_head")."""
+    embedding_name: str | None
+    """Module name of the input embedding ("model.embed_tokens")."""
+    conversions: tuple[Conversion, ...]
+
+    # what the forward bodies do
+    inplace_outputs: frozenset[str]
+    """Modules whose output is modified in place."""
+    raw_weight_reads: frozenset[str]
+    """Modules whose weights are read outside their own forward."""
+    dataflow: Mapping[str, frozenset[str]]
+    """Module -> siblings whose output reaches its input."""
+    pipeline_faults: tuple[tuple[str, str], ...]
+    """What in the base forward breaks when stages run it in parts: (kind, where)."""
+    context_faults: tuple[tuple[str, str], ...]
+    """What breaks when ranks hold parts of the sequence: (kind, where)."""
+    tensor_faults: tuple[tuple[str, str], ...]
+    """What in the forward bodies breaks on sharded weights: (kind, module)."""
+
+    def __init__(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> None:
+        unknown_names = values.keys() - FACTS
+        if unknown_names:
+            raise TypeError(f"not facts: {', '.join(sorted(unknown_names))}")
+        self.__dict__.update(values)
+        self.__dict__["_origins"] = dict(origins or {})
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"facts are frozen; use replace({name}=...)")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in FACTS:
+            raise MissingFact(name)
+        raise AttributeError(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether the fact is known, whatever its value."""
+        return name in self.__dict__
+
+    def origin(self, *names: str) -> tuple[Origin, ...]:
+        """Where the named facts were read, those without a recorded place left out."""
+        origins: Mapping[str, Origin] = self.__dict__["_origins"]
+        return tuple(origins[name] for name in names if name in origins)
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Every recorded place, by fact."""
+        origins: Mapping[str, Origin] = self.__dict__["_origins"]
+        return origins
+
+    def replace(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> ModelFacts:
+        """A copy with some facts set; their origins are replaced too where given."""
+        merged = {**dict(self), **values}
+        return ModelFacts(origins={**self.origins, **(origins or {})}, **merged)
+
+    def without(self, *names: str) -> ModelFacts:
+        """A copy in which the named facts are unknown."""
+        kept = {name: value for name, value in self if name not in names}
+        return ModelFacts(origins={k: o for k, o in self.origins.items() if k not in names}, **kept)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in self.__dict__.items() if name in FACTS)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelFacts) and dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"ModelFacts({', '.join(f'{name}={value!r}' for name, value in self)})"
+
+
+FACTS: Final = frozenset(name for name in ModelFacts.__annotations__ if not name.startswith("_"))
+"""Every fact's name."""

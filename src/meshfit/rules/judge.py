@@ -1,0 +1,81 @@
+"""The engine: facts and a mesh in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from meshfit.errors import MissingFact
+from meshfit.facts import ModelFacts
+from meshfit.mesh import MeshSpec
+from meshfit.report import Report, Severity, UnknownFact, Violation
+from meshfit.rules.registry import Finding, Rule, rules_for
+
+__all__ = ["axis_engine", "judge", "supports"]
+
+
+def judge(facts: ModelFacts, mesh: MeshSpec, *, engine: str, versions: Mapping[str, str] | None = None) -> Report:
+    """Every violation of `mesh` by the model that `facts` describe, in a fixed order.
+
+    The rules of the mesh as a whole come first, then each used axis in the order of `AXES`.
+    """
+    violations: list[Violation] = []
+    unknown: set[UnknownFact] = set()
+    for axis in ("mesh", *mesh.used):
+        for rule in rules_for(axis_engine(facts, engine, axis), axis):
+            for found in _run(rule, facts, mesh):
+                if isinstance(found, UnknownFact):
+                    unknown.add(found)
+                else:
+                    violations.append(found)
+    name = facts.class_name if facts.knows("class_name") else "model"
+    return Report(
+        target=name,
+        mesh=mesh,
+        engine=engine,
+        violations=tuple(violations),
+        unknown=tuple(sorted(unknown)),
+        versions=dict(versions or {}),
+    )
+
+
+def supports(facts: ModelFacts, axis: str, *, engine: str) -> bool:
+    """Whether no size-free error rule fires for `axis`: if one does, every mesh that uses the axis is refused."""
+    mesh = MeshSpec(**{f"{axis}_size": 2})
+    for rule in rules_for(axis_engine(facts, engine, axis), axis):
+        if rule.size_free and rule.severity is Severity.ERROR:
+            for found in _run(rule, facts, mesh):
+                if isinstance(found, Violation):
+                    return False
+    return True
+
+
+def axis_engine(facts: ModelFacts, engine: str, axis: str) -> str:
+    """Who runs `axis` for this model: `engine`, or the one it leaves the axis to."""
+    if engine == "transformers" and axis in ("cp", "sp"):
+        return "accelerate"
+    if engine == "accelerate" and axis in ("tp", "ep"):
+        return "transformers"
+    return engine
+
+
+def _run(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
+    try:
+        for finding in rule.judge(facts, mesh):
+            yield _violation(rule, facts, mesh, finding)
+    except MissingFact as missing:
+        yield UnknownFact(rule.axis, missing.name, rule.code)
+
+
+def _violation(rule: Rule, facts: ModelFacts, mesh: MeshSpec, finding: Finding) -> Violation:
+    return Violation(
+        code=rule.code,
+        slug=rule.slug,
+        axis=rule.axis,
+        size=mesh.world_size if rule.axis == "mesh" else mesh.size(rule.axis),
+        severity=rule.severity,
+        consequence=finding.consequence or rule.consequence,
+        message=finding.message,
+        help=finding.help,
+        alternatives=finding.alternatives,
+        origins=(*facts.origin(*finding.facts), *finding.origins),
+    )
