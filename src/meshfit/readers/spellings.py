@@ -1,0 +1,98 @@
+"""How tools spell the sizes of a mesh: aliases that are read, and spellings that are refused with the right one."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from meshfit.mesh import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["ALIASES", "JOINED", "SETTINGS", "SPELLINGS", "guess", "unknown_key"]
+
+ALIASES: Final[Mapping[str, str]] = MappingProxyType(
+    {"fsdp": "dp_shard", "shard": "dp_shard", "ddp": "dp_replicate", "replicate": "dp_replicate"}
+)
+"""Other names of an axis. `dp` is no plain alias: see `_data_parallel`."""
+
+SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tensor_parallel_size": "tp_size",
+        "tensor_model_parallel_size": "tp_size",
+        "tensor_parallel_degree": "tp_size",
+        "autotp_size": "tp_size",
+        "pipeline_parallel_size": "pp_size",
+        "pipeline_model_parallel_size": "pp_size",
+        "pipeline_parallel_degree": "pp_size",
+        "context_parallel_size": "cp_size",
+        "context_parallel_degree": "cp_size",
+        "decode_context_parallel_size": "cp_size",
+        "expert_parallel_size": "ep_size",
+        "expert_model_parallel_size": "ep_size",
+        "expert_parallel_degree": "ep_size",
+        "sequence_parallel_size": "sp_size",
+        "ulysses_sequence_parallel_size": "sp_size",
+        "data_parallel_size": "dp_size",
+        "data_parallel_shard_degree": "dp_shard_size",
+        "data_parallel_replicate_degree": "dp_replicate_size",
+    }
+)
+"""Spellings of other tools. They are refused with the right one rather than read: an engine that does not know a
+spelling drops it in silence, and whoever wrote it then has no parallelism at all."""
+
+JOINED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "dp_shard_cp": ("dp_shard", "cp"),
+        "dp_cp": ("dp_replicate", "dp_shard", "cp"),
+        "efsdp": (),
+        "ep_shard": (),
+        "dp_shard_mod_ep": (),
+        "dp_shard_in_ep": (),
+        "world": (),
+    }
+)
+"""Dims that join others or split them anew. They are no factors: the axes they are made of are named beside them, or
+the mesh does not tell its sizes."""
+
+SETTINGS: Final = frozenset(
+    {
+        "activation_checkpointing",
+        "cp_backend",
+        "cp_handler",
+        "enable_expert_parallel",
+        "enable_sequence_parallel",
+        "ep_implementation",
+        "ep_plan",
+        "fsdp_cpu_offload",
+        "fsdp_mixed_precision",
+        "fsdp_plan",
+        "sequence_parallel",
+        "sp_backend",
+        "sp_handler",
+        "tp_handler",
+        "tp_plan",
+    }
+)
+"""What a mapping may say besides sizes."""
+
+
+def unknown_key(key: str) -> str:
+    """Why a key of a mesh mapping is refused, with the right spelling where one is known."""
+    if key in SPELLINGS:
+        return f"unknown key {key!r} of the mesh; write {SPELLINGS[key]!r}"
+    if key.removesuffix("_size") == "world":
+        return f"{key!r} is not an axis of the mesh; pass it beside the mesh, as check(..., world_size=8)"
+    keys = [f"{axis}_size" for axis in AXES]
+    return (
+        f"unknown key {key!r} of the mesh; sizes are {', '.join(keys)}{guess(key, [*keys, *AXES, *sorted(SETTINGS)])}"
+    )
+
+
+def guess(written: str, known: Iterable[str]) -> str:
+    """`; did you mean 'tp_size'?`, empty when nothing known is close."""
+    from difflib import get_close_matches  # 10 ms to import, and only a mistake needs it
+
+    close = get_close_matches(written, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
