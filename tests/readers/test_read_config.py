@@ -221,12 +221,13 @@ def test_a_mapping_that_holds_itself_is_refused() -> None:
 
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text(), _JSON, min_size=1), st.sampled_from([None, 2]))
+@given(st.dictionaries(st.text(max_size=8), _JSON, min_size=1, max_size=4), st.sampled_from([None, 2]))
 def test_every_position_is_that_of_its_value(tmp_path_factory: Any, values: dict[str, Any], indent: int | None) -> None:
     """From the line and the column that a pointer gives, the text decodes to the value it points to."""
     text = json.dumps(values, indent=indent, ensure_ascii=False)

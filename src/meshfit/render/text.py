@@ -1,0 +1,108 @@
+"""A report as text: what fits, what does not and why, what would happen, and what to set instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from meshfit.mesh import AXIS_WORDS
+from meshfit.report import Report, Severity, Violation
+
+__all__ = ["error_text", "render"]
+
+LISTED: Final = 12
+"""Sizes that are listed one by one; of more, the first and the last."""
+
+_RESET, _BOLD, _RED, _GREEN, _YELLOW = "\033[0m", "\033[1m", "\033[31m", "\033[32m", "\033[33m"
+Paint = Callable[[str, str], str]
+
+
+def error_text(report: Report) -> str:
+    """The text of `UnsupportedMeshError`: one bullet for each error, each with its fix."""
+    return "\n".join([f"Unsupported mesh for {report.target}:", *_bullets(report, report.errors, _plain)])
+
+
+def render(report: Report, *, show_unknown: bool = False, color: bool = False) -> str:
+    """The whole report for a reader.
+
+    Args:
+        report: what to show.
+        show_unknown: list each fact that a rule needed and nobody knew; otherwise they are only counted.
+        color: write ANSI colours.
+    """
+    paint = _ansi if color else _plain
+    lines = [_verdict(report, paint)]
+    if report.violations:
+        lines += ["", *_bullets(report, report.violations, paint)]
+    if report.unknown and show_unknown:
+        lines += ["", "Not judged, for want of a fact:"]
+        lines += [
+            f"- {AXIS_WORDS[u.axis]} ({u.axis}): {u.fact} is unknown, so {u.code} is open" for u in report.unknown
+        ]
+    return "\n".join(lines)
+
+
+def _verdict(report: Report, paint: Paint) -> str:
+    mesh = str(report.mesh) if report.mesh.used else "one device"
+    word = paint("fits", _GREEN) if report.ok else paint("does not fit", _RED)
+    counts = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
+    if report.unknown:
+        counts.append(_count(len({u.fact for u in report.unknown}), "unknown fact"))
+    told = ", ".join(count for count in counts if count)
+    return f"{paint(report.target, _BOLD)} {word} {mesh} (engine {report.engine})" + (f": {told}" if told else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number > 1 else ''}" if number else ""
+
+
+def _bullets(report: Report, violations: Sequence[Violation], paint: Paint) -> Iterator[str]:
+    for violation in violations:
+        yield from _bullet(report, violation, paint)
+
+
+def _bullet(report: Report, violation: Violation, paint: Paint) -> Iterator[str]:
+    setting = _setting(violation.axis, report.engine)
+    error = violation.severity is Severity.ERROR
+    label = paint("error", _RED) if error else paint("warning", _YELLOW)
+    yield f"- {AXIS_WORDS[violation.axis]} ({setting}={violation.size}): {violation.message}"
+    yield f"    {label}: {violation.code} {violation.slug}; if ignored, {violation.consequence.sentence}"
+    if violation.origins:
+        yield f"    read from: {', '.join(dict.fromkeys(map(str, violation.origins)))}"
+    yield f"    help: {violation.help}"
+    if violation.alternatives:
+        yield f"    sizes that work: {setting} {_listed(violation.alternatives)}"
+    if error and violation.axis != "mesh":
+        size = _fix(report, violation.axis)
+        yield f"    fix: {setting}={size}, as a flag --distributed.{setting}={size}, in YAML"
+        yield "        distributed:"
+        yield f"          {setting}: {size}"
+
+
+def _setting(axis: str, engine: str) -> str:
+    if axis == "mesh":
+        return "world_size"
+    return "fsdp_size" if (axis, engine) == ("dp_shard", "transformers") else f"{axis}_size"
+
+
+def _fix(report: Report, axis: str) -> int:
+    """The size nearest below the one asked for that no error of the axis refuses; 1 leaves the axis unused."""
+    errors = [v for v in report.errors if v.axis == axis]
+    working = set.intersection(*(set(v.alternatives) for v in errors))
+    asked = report.mesh.size(axis)
+    below = [size for size in working if size < asked]
+    return max(below) if below else min(working, default=1)
+
+
+def _listed(sizes: Sequence[int]) -> str:
+    if len(sizes) > LISTED:
+        return f"{', '.join(map(str, sizes[: LISTED - 1]))}, ... {sizes[-1]}"
+    return ", ".join(map(str, sizes))
+
+
+def _plain(text: str, _code: str) -> str:
+    return text
+
+
+def _ansi(text: str, code: str) -> str:
+    return f"{code}{text}{_RESET}"
