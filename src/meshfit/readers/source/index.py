@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["ClassSource", "FunctionSource", "ModuleSource", "Package", "find_package"]
 
-SEALED: Final = ("modeling_utils", "configuration_utils", "generation", "utils", "integrations", "cache_utils")
+SEALED: Final = (
+    "modeling_utils",
+    "configuration_utils",
+    "generation",
+    "utils",
+    "integrations",
+    "cache_utils",
+    "models.auto",
+    "processing_utils",
+)
 """Parts of transformers that are not followed: large, and known by what they mean (`PreTrainedModel`)."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -69,9 +80,6 @@ class External:
     """A name imported from another package (`torch.nn`, `math`)."""
 
     dotted: str
-
-
-Definition = "ClassSource | FunctionSource | Assignment | External | ModuleSource"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +149,27 @@ class ClassSource:
                 return None
         return None
 
+    def annotated_class(self, name: str) -> ClassSource | None:
+        """The class that `name: Cls` or `name = Cls` in a class body of the MRO names."""
+        found = self.find(name)
+        if found is None:
+            return None
+        statement, owner = found
+        expression = statement.annotation if isinstance(statement, ast.AnnAssign) else getattr(statement, "value", None)
+        if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
+            expression = ast.parse(expression.value, mode="eval").body
+        while isinstance(expression, ast.BinOp):
+            expression = expression.left
+        target = self.module.package.resolve(owner.module, expression) if isinstance(expression, ast.expr) else None
+        return target if isinstance(target, ClassSource) else None
+
+    def constant(self, name: str) -> str | int | bool | None:
+        """The literal that a class attribute of the MRO is set to, None when it is none."""
+        found = self.find(name)
+        node = getattr(found[0], "value", None) if found is not None else None
+        value = node.value if isinstance(node, ast.Constant) else None
+        return value if isinstance(value, str | int) else None
+
     def derives_from(self, name: str) -> bool:
         """Whether a class of that plain name, or an external base of that dotted name, is in the MRO."""
         return any(c.name == name for c in self.mro) or name in self.external_bases
@@ -154,7 +183,7 @@ class Package:
         self.root = root
         self._sealed = tuple(f"{name}.{part}" for part in SEALED)
         self._modules: dict[str, ModuleSource | None] = {}
-        self._lookups: dict[tuple[str, str], object] = {}
+        self._lookups: dict[tuple[str, str], Definition | None] = {}
 
     def module(self, dotted: str) -> ModuleSource | None:
         """The module of that dotted name, parsed at first use; None when there is no such file."""
@@ -175,7 +204,7 @@ class Package:
                     return None
         return None
 
-    def lookup(self, module: ModuleSource, name: str) -> object | None:
+    def lookup(self, module: ModuleSource, name: str) -> Definition | None:
         """What `name` means in `module`: a class, function, assignment, module, external name, or None."""
         key = (module.name, name)
         if key not in self._lookups:
@@ -183,7 +212,7 @@ class Package:
             self._lookups[key] = self._lookup(module, name)
         return self._lookups[key]
 
-    def _lookup(self, module: ModuleSource, name: str) -> object | None:
+    def _lookup(self, module: ModuleSource, name: str) -> Definition | None:
         node = module.names.get(name)
         if isinstance(node, ast.ClassDef):
             return ClassSource(node, module)
@@ -191,15 +220,19 @@ class Package:
             return FunctionSource(node, module)
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             return Assignment(node.value, module)
-        if isinstance(node, ast.ImportFrom):
-            return self._imported(module, node, name)
-        if isinstance(node, ast.Import):
-            alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
-            dotted = alias.name if alias.asname else alias.name.partition(".")[0]
-            return self.module(dotted) or External(dotted)
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            return self.follow_import(module, node, name)
         return self._submodule(module, name)
 
-    def _imported(self, module: ModuleSource, node: ast.ImportFrom, name: str) -> object | None:
+    def follow_import(self, module: ModuleSource, node: ast.ImportFrom | ast.Import, name: str) -> Definition | None:
+        """What `name`, bound by an import statement of `module`, means."""
+        if isinstance(node, ast.ImportFrom):
+            return self._imported(module, node, name)
+        alias = next(a for a in node.names if (a.asname or a.name.partition(".")[0]) == name)
+        dotted = alias.name if alias.asname else alias.name.partition(".")[0]
+        return self.module(dotted) or External(dotted)
+
+    def _imported(self, module: ModuleSource, node: ast.ImportFrom, name: str) -> Definition | None:
         alias = next(a for a in node.names if (a.asname or a.name) == name)
         source = node.module or ""
         if node.level:
@@ -213,12 +246,12 @@ class Package:
             return External(f"{source}.{alias.name}")
         return self.lookup(target, alias.name)
 
-    def _submodule(self, module: ModuleSource, name: str) -> object | None:
+    def _submodule(self, module: ModuleSource, name: str) -> Definition | None:
         if module.path.name != "__init__.py":
             return None
         return self.module(f"{module.name}.{name}") or self._reexported(module, name)
 
-    def _reexported(self, module: ModuleSource, name: str) -> object | None:
+    def _reexported(self, module: ModuleSource, name: str) -> Definition | None:
         """A name that a lazy `__init__` exports from one of the files beside it."""
         for path in sorted(module.path.parent.glob("*.py")):
             if path.name != "__init__.py" and name.encode() in path.read_bytes():
@@ -227,7 +260,7 @@ class Package:
                     return self.lookup(sibling, name)
         return None
 
-    def resolve(self, module: ModuleSource, expression: ast.expr) -> object | None:
+    def resolve(self, module: ModuleSource, expression: ast.expr) -> Definition | None:
         """What a name or dotted expression (`nn.Module`, `Generic[T]`'s head) means in `module`."""
         if isinstance(expression, ast.Name):
             return self.lookup(module, expression.id)
@@ -248,6 +281,9 @@ class Package:
             return folder.name.removesuffix(".dist-info").partition("-")[2]
         return "unknown"
 
+
+Definition: TypeAlias = "ClassSource | FunctionSource | Assignment | External | ModuleSource"
+"""What a name can mean."""
 
 _PACKAGES: Final[dict[str, Package]] = {}
 

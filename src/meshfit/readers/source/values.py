@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
-from typing import Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from meshfit.readers.source.index import ClassSource
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["UNKNOWN", "Instance", "Unknown"]
+    from typing_extensions import Self
+
+    from meshfit.readers.source.index import ClassSource, FunctionSource
+
+__all__ = [
+    "UNKNOWN",
+    "Bound",
+    "ConfigObject",
+    "Dim",
+    "Instance",
+    "Native",
+    "Node",
+    "Param",
+    "Tensor",
+    "Trace",
+    "Traced",
+    "Unknown",
+]
 
 
 class Unknown:
     """The value of an expression that cannot be computed; every operation on it yields it again."""
-
-    _instance: Unknown | None = None
-
-    def __new__(cls) -> Unknown:
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -45,3 +56,145 @@ class Instance(Protocol):
 
     def evaluate(self, expression: ast.expr, local: Mapping[str, object]) -> object:
         """The value of an expression of one of its methods, UNKNOWN where it cannot be computed."""
+
+
+class Dim(int):
+    """A size computed from a head count: `heads` is (config key, count), kept through multiplication."""
+
+    heads: tuple[str, int]
+
+    def __new__(cls, value: int, heads: tuple[str, int]) -> Self:
+        """The number `value`, made of `heads`."""
+        dim = super().__new__(cls, value)
+        dim.heads = heads
+        return dim
+
+    def __mul__(self, other: object) -> Any:
+        product = int.__mul__(self, other) if isinstance(other, int) else NotImplemented
+        return Dim(product, self.heads) if isinstance(product, int) else product
+
+    __rmul__ = __mul__
+
+    def __deepcopy__(self, memo: object) -> Dim:
+        return self
+
+
+@dataclass(eq=False, slots=True)
+class Trace:
+    """What was decided from a layer index: every answer it gave, so that another index can be asked the same."""
+
+    answers: list[tuple[Callable[[int], object], object]] = field(default_factory=list)
+
+    def record(self, ask: Callable[[int], object], answer: object) -> None:
+        """Remember that `ask(index)` gave `answer`."""
+        self.answers.append((ask, answer))
+
+    def same(self, index: int) -> bool:
+        """Whether `index` would have given every answer, hence builds the same module."""
+        try:
+            return all(_equal(ask(index), answer) for ask, answer in self.answers)
+        except Exception:  # noqa: BLE001 - an index that cannot be asked is a different one
+            return False
+
+
+def _equal(left: object, right: object) -> bool:
+    return left is right or (type(left) is type(right) and bool(left == right))
+
+
+@dataclass(eq=False, slots=True)
+class Traced:
+    """A layer index, or a number computed from one, under observation."""
+
+    value: Any
+    compute: Callable[[int], Any]
+    trace: Trace
+
+    def plain(self) -> Any:
+        """The bare number; the trace then only matches indices that give the same one."""
+        self.trace.record(self.compute, self.value)
+        return self.value
+
+    def then(self, function: Callable[[Any], Any]) -> Traced:
+        """The number after `function`, still observed."""
+        compute = self.compute
+        return Traced(function(self.value), lambda index: function(compute(index)), self.trace)
+
+    def decide(self, function: Callable[[Any], Any]) -> Any:
+        """What `function` answers for this number, remembered."""
+        answer = function(self.value)
+        compute = self.compute
+        self.trace.record(lambda index: function(compute(index)), answer)
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor by its shape; None: unknown."""
+
+    shape: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """An `nn.Parameter` by its shape."""
+
+    shape: tuple[Any, ...] | None = None
+
+
+@dataclass(eq=False)
+class ConfigObject:
+    """A configuration: its class and values, read and written as transformers' own (attribute_map, properties)."""
+
+    cls: ClassSource
+    values: dict[str, Any] = field(default_factory=dict)
+    per_layer: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def copy(self) -> ConfigObject:
+        """A shallow copy, as `copy.copy` makes."""
+        return ConfigObject(self.cls, dict(self.values), dict(self.per_layer))
+
+
+@dataclass(eq=False)
+class Node:
+    """An object built by an evaluated `__init__`: a module with its children and parameters, or a plain one."""
+
+    kind: str
+    cls: ClassSource | None
+    evaluator: Callable[[Node, ast.expr, Mapping[str, object]], object]
+    is_module: bool = True
+    attributes: dict[str, Any] = field(default_factory=dict)
+    complete: bool = True
+
+    def evaluate(self, expression: ast.expr, local: Mapping[str, object]) -> object:
+        """The value of an expression of one of its methods, UNKNOWN where it cannot be computed."""
+        return self.evaluator(self, expression, local)
+
+    def children(self) -> Iterator[tuple[str, Node]]:
+        """Child modules in order of assignment."""
+        for name, value in self.attributes.items():
+            if isinstance(value, Node) and value.is_module:
+                yield name, value
+
+    def parameters(self) -> Iterator[tuple[str, Param]]:
+        """The module's own parameters in order of assignment."""
+        for name, value in self.attributes.items():
+            if isinstance(value, Param):
+                yield name, value
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bound:
+    """A function of the source with its `self` (or class), and the frame it closes over."""
+
+    function: FunctionSource
+    target: object = None
+    closure: Any = None
+    node: ast.Lambda | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Native:
+    """A callable the evaluator implements itself; it gets evaluated positional and keyword arguments."""
+
+    name: str
+    run: Callable[..., Any]

@@ -1,0 +1,285 @@
+"""Configurations as transformers makes them: fields, `__post_init__`, sub-configs, attribute_map, per-layer views."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from meshfit.readers.source import attributes as at
+from meshfit.readers.source import auto, calls
+from meshfit.readers.source import expressions as ex
+from meshfit.readers.source.frames import Frame
+from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PerLayerView", "base_method", "build_config", "is_config_class", "lookup", "store", "text_config"]
+
+_BASE_DEFAULTS: Final[Mapping[str, Any]] = {
+    "attribute_map": {},
+    "base_model_tp_plan": None,
+    "base_model_ep_plan": None,
+    "base_model_pp_plan": None,
+    "base_model_fsdp_plan": None,
+    "chunk_size_feed_forward": 0,
+    "default_theta": 10000.0,
+    "dtype": None,
+    "has_no_defaults_at_init": False,
+    "is_encoder_decoder": False,
+    "model_type": "",
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "problem_type": None,
+    "return_dict": True,
+    "sub_configs": {},
+    "sub_configs_defaults": {},
+    "use_return_dict": True,
+    "_attn_implementation": None,
+    "_experts_implementation": None,
+    "is_decoder": False,
+    "cross_attention_hidden_size": None,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+    "torchscript": False,
+}
+"""What every configuration has before its class says otherwise (transformers' PreTrainedConfig, 4.57 to 5.23)."""
+
+_LEGACY_ONLY: Final = frozenset(
+    {"is_decoder", "cross_attention_hidden_size", "add_cross_attention", "pruned_heads", "torchscript"}
+)
+_UNFOLLOWED: Final = frozenset({"id2label", "label2id", "num_labels", "name_or_path", "_name_or_path"})
+_LEGACY_LAYER_TYPES: Final = {
+    "attention": "full_attention",
+    "mamba": "linear_attention",
+    "deepseek_sparse_attention": "indexed_attention",
+    "qwen_sparse_attention": "indexed_attention",
+}
+"""transformers 5.23 configuration_utils.py, `_LEGACY_LAYER_TYPE_REMAP`."""
+
+
+def is_config_class(cls: ClassSource) -> bool:
+    """Whether the class derives from transformers' configuration base."""
+    return any(base.rpartition(".")[2] in ("PreTrainedConfig", "PretrainedConfig") for base in cls.external_bases)
+
+
+def build_config(frame: Frame, cls: ClassSource, values: Mapping[str, Any]) -> ConfigObject:
+    """The configuration `cls(**values)`."""
+    config = ConfigObject(cls)
+    init = cls.method("__init__")
+    if init is not None:
+        calls.run(frame.engine, Bound(init, config), [], values)
+        return config
+    rest = dict(values)
+    for name, (statement, owner) in _fields(cls).items():
+        if name in rest:
+            store(frame, config, name, rest.pop(name))
+        else:
+            store(frame, config, name, _default(frame, statement, owner))
+    for name in (
+        "dtype",
+        "chunk_size_feed_forward",
+        "is_encoder_decoder",
+        "return_dict",
+        "output_hidden_states",
+        "problem_type",
+    ):
+        if name in rest:
+            config.values[name] = rest.pop(name)
+    post_init = cls.method("__post_init__")
+    if post_init is not None:
+        calls.run(frame.engine, Bound(post_init, config), [], rest)
+    else:
+        _base_post_init(frame, config, rest)
+    return config
+
+
+def _fields(cls: ClassSource) -> dict[str, tuple[ast.AnnAssign, ClassSource]]:
+    """The dataclass fields, bases first; an unannotated assignment is a class attribute, not a field."""
+    found: dict[str, tuple[ast.AnnAssign, ClassSource]] = {}
+    for owner in reversed(cls.mro):
+        for name, statement in owner.own.items():
+            if isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation):
+                found[name] = (statement, owner)
+    return found
+
+
+def _default(frame: Frame, statement: ast.AnnAssign, owner: ClassSource) -> Any:
+    value = statement.value
+    inside = Frame(frame.engine, owner.module)
+    if value is None:
+        return None
+    if isinstance(value, ast.Call):
+        for keyword in value.keywords:
+            if keyword.arg == "default":
+                return ex.evaluate(inside, keyword.value)
+            if keyword.arg == "default_factory":
+                return calls.call(inside, ex.evaluate(inside, keyword.value), [], {})
+    return ex.evaluate(inside, value)
+
+
+def _base_post_init(frame: Frame, config: ConfigObject, kwargs: Mapping[str, Any]) -> None:
+    """What the base class does last: sub-configs, rope parameters, the remaining keys, per-layer overrides."""
+    rest = dict(kwargs)
+    for name, default in _sub_configs(frame, config).items():
+        _build_sub_config(frame, config, name, default)
+    if "rope_parameters" in config.values or rest.get("rope_scaling"):
+        _rope(config, rest)
+    per_layer = rest.pop("per_layer_config", None)
+    config.values["_attn_implementation"] = rest.pop("attn_implementation", rest.pop("_attn_implementation", None))
+    config.values["_experts_implementation"] = rest.pop("experts_implementation", None)
+    for name, value in rest.items():
+        if name not in ("_attn_implementation_internal", "_experts_implementation_internal"):
+            store(frame, config, name, value)
+    if isinstance(per_layer, dict):
+        _apply_per_layer(config, per_layer)
+    for name in ("layer_types", "mtp_layer_types"):
+        kinds = config.values.get(name)
+        if isinstance(kinds, list | tuple):
+            config.values[name] = [_LEGACY_LAYER_TYPES.get(kind, kind) for kind in kinds]
+
+
+def _sub_configs(frame: Frame, config: ConfigObject) -> dict[str, Any]:
+    declared = at.class_attribute(frame, config.cls, "sub_configs_defaults", None)
+    if declared is at.MISSING:
+        return {}
+    return declared if isinstance(declared, dict) else {}
+
+
+def _build_sub_config(frame: Frame, config: ConfigObject, name: str, spec: Any) -> None:
+    value = config.values.get(name)
+    init: Mapping[str, Any] = {}
+    optional = False
+    default_type: Any = None
+    if isinstance(spec, auto.SubConfig):
+        spec, default_type, init, optional = spec.config_class, spec.model_type, spec.init_kwargs, spec.optional
+    if isinstance(value, ConfigObject) or (value is None and optional):
+        return
+    if value is not None and not isinstance(value, dict):
+        config.values[name] = UNKNOWN
+        return
+    given = value if isinstance(value, dict) else dict(init)
+    cls = spec
+    if not (isinstance(spec, ClassSource) and is_config_class(spec)):
+        kind = given.get("model_type", default_type)
+        cls = auto.config_class(config.cls.module.package, kind) if isinstance(kind, str) else None
+    config.values[name] = build_config(frame, cls, given) if isinstance(cls, ClassSource) else UNKNOWN
+
+
+def _rope(config: ConfigObject, rest: dict[str, Any]) -> None:
+    """`rope_scaling`, `rope_theta` and `partial_rotary_factor` become `rope_parameters`, nested ones as they are."""
+    scaling = rest.pop("rope_scaling", None)
+    parameters = scaling or config.values.get("rope_parameters") or {}
+    if not isinstance(parameters, dict):
+        return
+    theta = rest.pop("rope_theta", config.values.get("rope_theta", at.MISSING))
+    factor = rest.pop("partial_rotary_factor", config.values.get("partial_rotary_factor"))
+    nested = [value for value in parameters.values() if isinstance(value, dict)]
+    for one in nested or [parameters]:
+        one.setdefault("rope_theta", 10000.0 if theta is at.MISSING else theta)
+        one.setdefault("rope_type", one.get("type", "default"))
+        if factor is not None:
+            one.setdefault("partial_rotary_factor", factor)
+    config.values["rope_parameters"] = parameters
+
+
+def _apply_per_layer(config: ConfigObject, overrides: Mapping[Any, Any]) -> None:
+    for index, changes in overrides.items():
+        if isinstance(changes, dict) and str(index).isdigit():
+            kept = {key: value for key, value in changes.items() if config.values.get(key, at.MISSING) != value}
+            if kept:
+                config.per_layer[int(index)] = kept
+
+
+def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str, Any]) -> Any:
+    """`super().<name>(...)` of a configuration, answered by transformers' base class."""
+    if name in ("__post_init__", "__init__"):
+        _base_post_init(frame, config, kwargs)
+        return None
+    if name == "get_text_config":
+        return text_config(config)
+    if name == "to_dict":
+        return dict(config.values)
+    return UNKNOWN
+
+
+def _mapped(frame: Frame, config: ConfigObject, name: str) -> str:
+    mapping = at.class_attribute(frame, config.cls, "attribute_map", None)
+    mapped = mapping.get(name, name) if isinstance(mapping, dict) else name
+    return mapped if isinstance(mapped, str) else name
+
+
+def lookup(frame: Frame, config: ConfigObject, name: str) -> Any:
+    """`config.name`, MISSING when there is none."""
+    name = _mapped(frame, config, name)
+    if name in config.values:
+        value = config.values[name]
+        if type(value) is int and "head" in name and not any(word in name for word in ("dim", "size", "rank")):
+            return Dim(value, (name, value))
+        return value
+    if name == "per_layer_config":
+        return PerLayerView(config)
+    if name == "is_heterogeneous":
+        return bool(config.per_layer)
+    found = at.class_attribute(frame, config.cls, name, config)
+    if found is not at.MISSING:
+        return found
+    if name in ("get_text_config", "to_dict"):
+        return Native(name, lambda *_a, **_k: base_method(frame, config, name, {}))
+    if name in _LEGACY_ONLY and config.cls.method("__init__") is None:
+        return at.MISSING
+    if name in _BASE_DEFAULTS:
+        return _BASE_DEFAULTS[name]
+    if name == "__class__":
+        return config.cls
+    return UNKNOWN if name in _UNFOLLOWED else at.MISSING
+
+
+def store(frame: Frame, config: ConfigObject, name: str, value: Any) -> None:
+    """`config.name = value`, through attribute_map and property setters."""
+    name = _mapped(frame, config, name)
+    for owner in config.cls.mro:
+        for statement in owner.node.body:
+            if isinstance(statement, FunctionNode) and statement.name == name and _is_setter(statement, name):
+                setter = Bound(FunctionSource(statement, owner.module, owner), config)
+                calls.run(frame.engine, setter, [value], {})
+                return
+    config.values[name] = value
+
+
+def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
+    return any(ast.unparse(d) == f"{name}.setter" for d in node.decorator_list)
+
+
+def text_config(config: ConfigObject) -> ConfigObject | Any:
+    """The part of a composite configuration that describes the text model; the configuration itself otherwise."""
+    parts = [config.values.get(name) for name in ("text_encoder", "decoder", "generator", "text_config")]
+    found = [part for part in parts if isinstance(part, ConfigObject)]
+    if len(found) == 1:
+        return found[0]
+    return UNKNOWN if found else config
+
+
+@dataclass(frozen=True, eq=False)
+class PerLayerView:
+    """`config.per_layer_config`: by index or layer type, the configuration with that layer's overrides."""
+
+    config: ConfigObject
+
+    def __getitem__(self, key: Any) -> Any:
+        kinds = self.config.values.get("layer_types")
+        if isinstance(key, str):
+            if not isinstance(kinds, list | tuple) or key not in kinds:
+                return UNKNOWN
+            key = kinds.index(key)
+        if not isinstance(key, int):
+            return UNKNOWN
+        overrides = self.config.per_layer.get(key)
+        if not overrides:
+            return self.config
+        layered = self.config.copy()
+        layered.per_layer = {}
+        layered.values.update(overrides)
+        return layered

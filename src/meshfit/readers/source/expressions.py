@@ -1,0 +1,405 @@
+"""Evaluating expressions: one function per kind of node, UNKNOWN wherever a value cannot be computed."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from typing import TYPE_CHECKING, Any, Final
+
+from meshfit.readers.source import attributes as at
+from meshfit.readers.source import calls
+from meshfit.readers.source.index import Assignment, ClassSource, External, FunctionSource, ModuleSource
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Tensor, Traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from meshfit.readers.source.frames import Frame
+
+__all__ = ["assign", "binary", "defined", "delete", "evaluate", "iterate", "plainly_equal", "target_names", "truth"]
+
+_FAULTS: Final = (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
+_BIG: Final = 1 << 20
+
+
+def evaluate(frame: Frame, node: ast.expr) -> Any:
+    """The value of `node` in `frame`, UNKNOWN when it depends on something that is not known."""
+    frame.engine.tick()
+    handler = _HANDLERS.get(type(node))
+    return UNKNOWN if handler is None else handler(frame, node)
+
+
+def truth(value: Any) -> Any:
+    """True, False or UNKNOWN."""
+    if value is UNKNOWN or isinstance(value, Tensor | Param):
+        return UNKNOWN
+    if isinstance(value, Traced):
+        return value.decide(bool)
+    if isinstance(value, Node):
+        return bool(at.length(value)) if value.kind in at.CONTAINERS else True
+    return bool(value)
+
+
+def plainly_equal(left: Any, right: Any) -> bool:
+    """`==` for values of the same type, False where comparing fails."""
+    try:
+        return bool(left == right)
+    except _FAULTS:
+        return False
+
+
+def iterate(value: Any) -> list[Any] | None:
+    """The items of an iterable; None when they are not known."""
+    if isinstance(value, Node):
+        return [child for _, child in value.children()] if value.kind in at.CONTAINERS else None
+    if isinstance(value, list | tuple | range | dict | set | frozenset | str):
+        return list(value) if len(value) <= _BIG else None
+    return None
+
+
+def target_names(target: ast.expr) -> Iterator[str]:
+    """The plain names an assignment target binds."""
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name):
+            yield node.id
+
+
+def assign(frame: Frame, target: ast.expr, value: Any) -> None:
+    """Bind `value` to a name, an attribute, an item, or a tuple of them."""
+    if isinstance(target, ast.Name):
+        frame.local[target.id] = value
+    elif isinstance(target, ast.Attribute):
+        at.store(frame, evaluate(frame, target.value), target.attr, value)
+    elif isinstance(target, ast.Subscript):
+        holder, key = evaluate(frame, target.value), evaluate(frame, target.slice)
+        if isinstance(holder, Node) and isinstance(key, str):
+            holder.attributes[key] = value
+        elif isinstance(holder, dict | list) and key is not UNKNOWN:
+            try:
+                holder[_plain(key)] = value
+            except _FAULTS:
+                return
+    elif isinstance(target, ast.Tuple | ast.List):
+        items = iterate(value)
+        if items is None or len(items) != len(target.elts) or any(isinstance(e, ast.Starred) for e in target.elts):
+            items = [UNKNOWN] * len(target.elts)
+        for element, item in zip(target.elts, items, strict=True):
+            assign(frame, element.value if isinstance(element, ast.Starred) else element, item)
+
+
+def delete(frame: Frame, target: ast.expr) -> None:
+    """`del` of a name, an attribute or an item."""
+    if isinstance(target, ast.Name):
+        frame.local.pop(target.id, None)
+    elif isinstance(target, ast.Attribute):
+        holder = evaluate(frame, target.value)
+        if isinstance(holder, Node):
+            holder.attributes.pop(target.attr, None)
+        elif isinstance(holder, ConfigObject):
+            holder.values.pop(target.attr, None)
+    elif isinstance(target, ast.Subscript):
+        holder, key = evaluate(frame, target.value), _plain(evaluate(frame, target.slice))
+        if isinstance(holder, dict):
+            holder.pop(key, None)
+
+
+def defined(frame: Frame, found: object) -> Any:
+    """The value of a top-level definition."""
+    if isinstance(found, Assignment):
+        return calls.module_value(frame.engine, found)
+    if isinstance(found, ClassSource | External | ModuleSource):
+        return found
+    if isinstance(found, FunctionSource):
+        return Bound(found)
+    return UNKNOWN
+
+
+def binary(op: ast.operator, left: Any, right: Any) -> Any:
+    """`left op right`."""
+    function = _BINARY.get(type(op))
+    if function is None or left is UNKNOWN or right is UNKNOWN:
+        return UNKNOWN
+    if isinstance(left, Traced) and isinstance(right, Traced):
+        return function(left.plain(), right.plain())
+    if isinstance(left, Traced):
+        return left.then(lambda value: function(value, right))
+    if isinstance(right, Traced):
+        return right.then(lambda value: function(left, value))
+    if isinstance(left, Tensor | Param) or isinstance(right, Tensor | Param):
+        return _elementwise(left, right)
+    if isinstance(op, ast.Pow) and (isinstance(right, int) and abs(right) > 64):
+        return UNKNOWN
+    try:
+        result = function(left, right)
+    except _FAULTS:
+        return UNKNOWN
+    return result if not isinstance(result, list | str | tuple) or len(result) < _BIG else UNKNOWN
+
+
+def _elementwise(left: Any, right: Any) -> Tensor:
+    """The shape of a tensor combined with a number or a scalar tensor; others may broadcast, so theirs is not told."""
+    if isinstance(left, int | float):
+        return Tensor(right.shape)
+    if isinstance(right, int | float):
+        return Tensor(left.shape)
+    scalars = [side for side in (left, right) if isinstance(side, Tensor | Param) and side.shape == ()]
+    return Tensor((right if scalars[0] is left else left).shape) if scalars else Tensor()
+
+
+def _plain(value: Any) -> Any:
+    return value.plain() if isinstance(value, Traced) else value
+
+
+def _constant(_frame: Frame, node: ast.Constant) -> Any:
+    return node.value
+
+
+def _name(frame: Frame, node: ast.Name) -> Any:
+    for scope in frame.frames():
+        if node.id in scope.local:
+            return scope.local[node.id]
+    found = frame.module.lookup(node.id)
+    if found is not None:
+        return defined(frame, found)
+    return calls.builtin(node.id)
+
+
+def _attribute(frame: Frame, node: ast.Attribute) -> Any:
+    value = evaluate(frame, node.value)
+    return UNKNOWN if value is UNKNOWN else at.load(frame, value, node.attr)
+
+
+def _subscript(frame: Frame, node: ast.Subscript) -> Any:
+    holder = evaluate(frame, node.value)
+    if holder is UNKNOWN:
+        return UNKNOWN
+    if isinstance(node.slice, ast.Slice):
+        parts = [
+            None if p is None else evaluate(frame, p) for p in (node.slice.lower, node.slice.upper, node.slice.step)
+        ]
+        if any(p is UNKNOWN for p in parts):
+            return UNKNOWN
+        return at.item(frame, holder, slice(*map(_plain, parts)))
+    key = evaluate(frame, node.slice)
+    if key is UNKNOWN:
+        return UNKNOWN
+    if isinstance(key, Traced):
+        return key.decide(lambda index: at.item(frame, holder, index))
+    return at.item(frame, holder, key)
+
+
+def _call(frame: Frame, node: ast.Call) -> Any:
+    return calls.call_node(frame, node)
+
+
+def _binop(frame: Frame, node: ast.BinOp) -> Any:
+    return binary(node.op, evaluate(frame, node.left), evaluate(frame, node.right))
+
+
+def _unary(frame: Frame, node: ast.UnaryOp) -> Any:
+    value = evaluate(frame, node.operand)
+    if isinstance(node.op, ast.Not):
+        known = truth(value)
+        return UNKNOWN if known is UNKNOWN else not known
+    if value is UNKNOWN:
+        return UNKNOWN
+    function = operator.neg if isinstance(node.op, ast.USub) else operator.pos
+    try:
+        return value.then(function) if isinstance(value, Traced) else function(value)
+    except _FAULTS:
+        return UNKNOWN
+
+
+def _boolean(frame: Frame, node: ast.BoolOp) -> Any:
+    stops = isinstance(node.op, ast.Or)
+    unknown = False
+    value: Any = UNKNOWN
+    for part in node.values:
+        value = evaluate(frame, part)
+        known = truth(value)
+        if known is UNKNOWN:
+            unknown = True
+        elif known is stops and not unknown:
+            return value
+        elif known is stops:
+            return value if isinstance(value, bool) else UNKNOWN
+    return UNKNOWN if unknown else value
+
+
+def _compare(frame: Frame, node: ast.Compare) -> Any:
+    left = evaluate(frame, node.left)
+    unknown = False
+    for op, comparator in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(frame, comparator)
+        known = _compared(op, left, right)
+        if known is False:
+            return False
+        unknown = unknown or known is UNKNOWN
+        left = right
+    return UNKNOWN if unknown else True
+
+
+def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
+    if left is UNKNOWN or right is UNKNOWN:
+        return UNKNOWN
+    if isinstance(op, ast.Is | ast.IsNot) and isinstance(left, Traced):
+        return isinstance(op, ast.IsNot)
+    function = _COMPARE[type(op)]
+    try:
+        if isinstance(left, Traced) and isinstance(right, Traced):
+            return function(left.plain(), right.plain())
+        if isinstance(left, Traced):
+            return left.decide(lambda value: function(value, right))
+        if isinstance(right, Traced):
+            return right.decide(lambda value: function(left, value))
+        if isinstance(left, External) and isinstance(right, External):
+            return function(left.dotted, right.dotted)
+        return bool(function(left, right))
+    except _FAULTS:
+        return UNKNOWN
+
+
+def _conditional(frame: Frame, node: ast.IfExp) -> Any:
+    test = truth(evaluate(frame, node.test))
+    if test is UNKNOWN:
+        first, second = evaluate(frame, node.body), evaluate(frame, node.orelse)
+        return first if first is second or (type(first) is type(second) and plainly_equal(first, second)) else UNKNOWN
+    return evaluate(frame, node.body if test else node.orelse)
+
+
+def _sequence(frame: Frame, nodes: list[ast.expr]) -> list[Any] | None:
+    values: list[Any] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            items = iterate(evaluate(frame, node.value))
+            if items is None:
+                return None
+            values.extend(items)
+        else:
+            values.append(evaluate(frame, node))
+    return values
+
+
+def _list(frame: Frame, node: ast.List) -> Any:
+    values = _sequence(frame, node.elts)
+    return UNKNOWN if values is None else values
+
+
+def _tuple(frame: Frame, node: ast.Tuple) -> Any:
+    values = _sequence(frame, node.elts)
+    return UNKNOWN if values is None else tuple(values)
+
+
+def _set(frame: Frame, node: ast.Set) -> Any:
+    values = _sequence(frame, node.elts)
+    try:
+        return UNKNOWN if values is None or UNKNOWN in values else set(map(_plain, values))
+    except TypeError:
+        return UNKNOWN
+
+
+def _dict(frame: Frame, node: ast.Dict) -> Any:
+    result: dict[Any, Any] = {}
+    for key_node, value_node in zip(node.keys, node.values, strict=True):
+        value = evaluate(frame, value_node)
+        if key_node is None:
+            if not isinstance(value, dict):
+                return UNKNOWN
+            result.update(value)
+            continue
+        key = _plain(evaluate(frame, key_node))
+        try:
+            result[key] = value
+        except TypeError:
+            return UNKNOWN
+    return result
+
+
+def _fstring(frame: Frame, node: ast.JoinedStr) -> Any:
+    parts = []
+    for part in node.values:
+        value = evaluate(frame, part.value) if isinstance(part, ast.FormattedValue) else evaluate(frame, part)
+        if not isinstance(value, str | int | float | Traced):
+            return UNKNOWN
+        if isinstance(part, ast.FormattedValue) and part.format_spec is not None:
+            return UNKNOWN
+        parts.append(str(_plain(value)))
+    return "".join(parts)
+
+
+def _lambda(frame: Frame, node: ast.Lambda) -> Any:
+    body = ast.FunctionDef("<lambda>", node.args, [ast.Return(node.body, lineno=node.lineno)], [], lineno=node.lineno)
+    return Bound(FunctionSource(body, frame.module, frame.owner), closure=frame)
+
+
+def _walrus(frame: Frame, node: ast.NamedExpr) -> Any:
+    value = evaluate(frame, node.value)
+    frame.local[node.target.id] = value
+    return value
+
+
+def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Any:
+    items = calls.comprehend(frame, node)
+    if items is None:
+        return UNKNOWN
+    if isinstance(node, ast.DictComp):
+        return dict(items)
+    try:
+        return set(items) if isinstance(node, ast.SetComp) else items
+    except TypeError:
+        return UNKNOWN
+
+
+def _contains(left: Any, right: Any) -> bool:
+    if isinstance(right, Node):
+        return any(name == left for name, _ in right.children())
+    return operator.contains(right, left)
+
+
+_BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+    ast.BitXor: operator.xor,
+}
+_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: _contains,
+    ast.NotIn: lambda left, right: not _contains(left, right),
+}
+_HANDLERS: Final[dict[type[ast.expr], Callable[[Frame, Any], Any]]] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Call: _call,
+    ast.BinOp: _binop,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.List: _list,
+    ast.Tuple: _tuple,
+    ast.Set: _set,
+    ast.Dict: _dict,
+    ast.JoinedStr: _fstring,
+    ast.Lambda: _lambda,
+    ast.NamedExpr: _walrus,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+}
