@@ -25,7 +25,7 @@ class UndecidedError(MeshfitError, TypeError):
     """The question has no answer for a class alone; the message names the call that does answer it."""
 
 
-class MissingFact(MeshfitError, LookupError):
+class MissingFact(MeshfitError, LookupError):  # noqa: N818 - a signal between rule and engine, no user's mistake
     """A rule asked for a fact that nobody knows. The engine catches it and lists the fact as unknown."""
 
     def __init__(self, name: str) -> None:

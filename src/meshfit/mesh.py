@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final
@@ -66,6 +66,11 @@ class MeshSpec:
             if size < 1:
                 raise MeshError(f"{axis}_size must be >= 1, got {size}; write {axis}_size=1 to leave the axis unused")
 
+    def __reduce__(self) -> tuple[Callable[..., MeshSpec], tuple[dict[str, Any]]]:
+        """Copied and pickled by value: a read-only view of a mapping cannot be."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _rebuild, ({**values, "settings": dict(self.settings)},)
+
     def size(self, axis: str) -> int:
         """Ranks along `axis` (`"tp"`), 1 when unused. Raises MeshError for an unknown axis."""
         if axis not in AXES:
@@ -128,6 +133,10 @@ class MeshSpec:
     def __str__(self) -> str:
         """`tp=8,pp=2`: the used axes, `one device` when there is none. `parse` reads it back."""
         return ",".join(f"{axis}={self.size(axis)}" for axis in self.used) or "tp=1"
+
+
+def _rebuild(values: dict[str, Any]) -> MeshSpec:
+    return MeshSpec(**{**values, "settings": MappingProxyType(values["settings"])})
 
 
 SIZE_FIELDS: Final = frozenset(f.name for f in fields(MeshSpec) if f.name.endswith("_size"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from types import MappingProxyType
 from typing import Any
 
 from meshfit.errors import MeshfitError
@@ -110,7 +109,7 @@ class Report:
     engine: str
     violations: tuple[Violation, ...] = ()
     unknown: tuple[UnknownFact, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

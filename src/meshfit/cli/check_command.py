@@ -26,7 +26,7 @@ class OutputFormat(str, enum.Enum):
     JSON = "json"
 
 
-def check_command(  # noqa: PLR0917 - one parameter an option
+def check_command(
     target: Annotated[
         str,
         typer.Argument(

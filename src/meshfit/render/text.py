@@ -49,6 +49,8 @@ def _verdict(report: Report, paint: Paint) -> str:
     if report.unknown:
         counts.append(_count(len({u.fact for u in report.unknown}), "unknown fact"))
     told = ", ".join(count for count in counts if count)
+    if report.ok and report.unknown:
+        word += ", as far as known,"
     return f"{paint(report.target, _BOLD)} {word} {mesh} (engine {report.engine})" + (f": {told}" if told else "")
 
 
