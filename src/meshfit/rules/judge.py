@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Report, Severity, UnknownFact, Violation
 from meshfit.rules.registry import Finding, Rule, rules_for
+from meshfit.rules.sizes import one_of
 
 __all__ = ["axis_engine", "judge", "supports"]
 
@@ -16,17 +20,19 @@ __all__ = ["axis_engine", "judge", "supports"]
 def judge(facts: ModelFacts, mesh: MeshSpec, *, engine: str, versions: Mapping[str, str] | None = None) -> Report:
     """Every violation of `mesh` by the model that `facts` describe, in a fixed order.
 
-    The rules of the mesh as a whole come first, then each used axis in the order of `AXES`.
+    The rules of the mesh as a whole come first, then each used axis in the order of `AXES`. The sizes a violation
+    offers instead satisfy every error rule of its axis, the other axes as they are.
     """
     violations: list[Violation] = []
     unknown: set[UnknownFact] = set()
     for axis in ("mesh", *mesh.used):
-        for rule in rules_for(axis_engine(facts, engine, axis), axis):
+        rules = rules_for(axis_engine(facts, engine, axis), axis)
+        for rule in rules:
             for found in _run(rule, facts, mesh):
                 if isinstance(found, UnknownFact):
                     unknown.add(found)
                 else:
-                    violations.append(found)
+                    violations.append(_advised(found, rules, facts, mesh))
     name = facts.class_name if facts.knows("class_name") else "model"
     return Report(
         target=name,
@@ -40,7 +46,7 @@ def judge(facts: ModelFacts, mesh: MeshSpec, *, engine: str, versions: Mapping[s
 
 def supports(facts: ModelFacts, axis: str, *, engine: str) -> bool:
     """Whether no size-free error rule fires for `axis`: if one does, every mesh that uses the axis is refused."""
-    mesh = MeshSpec(**{f"{axis}_size": 2})
+    mesh = _smallest(axis)
     for rule in rules_for(axis_engine(facts, engine, axis), axis):
         if rule.size_free and rule.severity is Severity.ERROR:
             for found in _run(rule, facts, mesh):
@@ -49,13 +55,23 @@ def supports(facts: ModelFacts, axis: str, *, engine: str) -> bool:
     return True
 
 
-def axis_engine(facts: ModelFacts, engine: str, axis: str) -> str:
+def axis_engine(facts: ModelFacts, engine: str, axis: str) -> str:  # noqa: ARG001 - a later engine may ask the facts
     """Who runs `axis` for this model: `engine`, or the one it leaves the axis to."""
     if engine == "transformers" and axis in ("cp", "sp"):
         return "accelerate"
     if engine == "accelerate" and axis in ("tp", "ep"):
         return "transformers"
     return engine
+
+
+@lru_cache(maxsize=32)
+def _smallest(axis: str) -> MeshSpec:
+    return _with_size(MeshSpec(), axis, 2)
+
+
+def _with_size(mesh: MeshSpec, axis: str, size: int) -> MeshSpec:
+    sizes: dict[str, Any] = {f"{axis}_size": size}
+    return replace(mesh, **sizes)
 
 
 def _run(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
@@ -79,3 +95,20 @@ def _violation(rule: Rule, facts: ModelFacts, mesh: MeshSpec, finding: Finding) 
         alternatives=finding.alternatives,
         origins=(*facts.origin(*finding.facts), *finding.origins),
     )
+
+
+def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh: MeshSpec) -> Violation:
+    """The violation with only those alternatives that no error rule of the axis refuses, named in its help."""
+    if not found.alternatives:
+        return found
+    working = []
+    for size in found.alternatives:
+        changed = _with_size(mesh, found.axis, size)
+        # Size 1 leaves the axis unused, so none of its rules would run.
+        errors = (rule for rule in rules if size > 1 and rule.severity is Severity.ERROR)
+        if not any(isinstance(other, Violation) for rule in errors for other in _run(rule, facts, changed)):
+            working.append(size)
+    if not working:
+        return replace(found, alternatives=())
+    use = f"use {found.axis}_size {one_of(working)}"
+    return replace(found, alternatives=tuple(working), help=f"{use}, or {found.help}" if found.help else use)

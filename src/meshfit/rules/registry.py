@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +10,7 @@ from meshfit.facts import ModelFacts, Origin
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.report import Consequence, Severity
 
-__all__ = ["ENGINES", "Finding", "Rule", "add_rule", "find_rule", "rule", "rules_for"]
+__all__ = ["ENGINES", "Finding", "Rule", "add_rule", "all_rules", "engine_names", "find_rules", "rule", "rules_for"]
 
 ENGINES: Final = ("generic", "nemo", "transformers", "accelerate", "torchtitan")
 """The engines meshfit knows, in the order help texts list them."""
@@ -22,8 +22,8 @@ class Finding:
 
     Args:
         message: why the mesh is refused, with both numbers where numbers disagree.
-        help: what to set instead.
-        alternatives: sizes of the rule's axis that would satisfy it, ascending.
+        help: what to do instead, besides using one of the alternatives; empty only where there are some.
+        alternatives: sizes of the rule's axis that would satisfy it, ascending, 1 included.
         facts: names of the facts the verdict rests on; their origins go into the violation.
         origins: further places to point at.
         consequence: where it differs from the rule's own.
@@ -45,7 +45,8 @@ class Rule:
     """A judgement with its identity.
 
     Args:
-        code: two or three letters and three digits (`TP002`).
+        code: two or three letters and three digits (`TP002`). Engines that enforce one requirement differently share
+            its code: there is one `Rule` for each way, and no engine has two of the same code.
         slug: the same in words (`tp-kv-heads`).
         axis: the axis it judges, run when that axis is larger than 1; `mesh` rules always run.
         engines: who enforces it.
@@ -68,17 +69,27 @@ class Rule:
         return self.judge.__doc__ or ""
 
 
-_RULES: dict[str, Rule] = {}
+_RULES: list[Rule] = []
+_SELECTED: dict[tuple[str, str], tuple[Rule, ...]] = {}
 
 
 def add_rule(new: Rule) -> None:
-    """Register a rule. Raises ValueError when its code or slug is taken or its axis is unknown."""
+    """Register a rule.
+
+    Raises:
+        ValueError: its axis is unknown, its code has another slug or axis already, or an engine has that code already.
+    """
     if new.axis not in (*AXES, "mesh"):
         raise ValueError(f"rule {new.code}: unknown axis {new.axis!r}")
-    taken = next((old for old in _RULES.values() if old.code == new.code or old.slug == new.slug), None)
-    if taken is not None:
-        raise ValueError(f"rule {new.code} ({new.slug}) repeats {taken.code} ({taken.slug})")
-    _RULES[new.code] = new
+    for old in _RULES:
+        if (old.code == new.code) != (old.slug == new.slug) or (old.code == new.code and old.axis != new.axis):
+            raise ValueError(f"rule {new.code} ({new.slug}) clashes with {old.code} ({old.slug})")
+        shared = set(old.engines) & set(new.engines) if old.code == new.code else ()
+        if shared:
+            raise ValueError(f"rule {new.code} ({new.slug}) is already enforced by {', '.join(sorted(shared))}")
+    _RULES.append(new)
+    _RULES.sort(key=lambda rule: rule.code)
+    _SELECTED.clear()
 
 
 def rule(
@@ -111,20 +122,35 @@ def rule(
     return declare
 
 
-def find_rule(name: str) -> Rule | None:
-    """The rule with that code or slug, letter case ignored."""
-    wanted = name.lower()
-    return next((r for r in _RULES.values() if wanted in (r.code.lower(), r.slug)), None)
+def rules_for(engine: str, axis: str) -> tuple[Rule, ...]:
+    """The rules of one engine for one axis, by code; the first call loads the built-in rules and other packages'."""
+    selected = _SELECTED.get((engine, axis))
+    if selected is None:
+        from meshfit.rules.loading import load
 
-
-def rules_for(engine: str, axis: str) -> Iterator[Rule]:
-    """The rules of one engine for one axis, by code."""
-    for code in sorted(_RULES):
-        candidate = _RULES[code]
-        if candidate.axis == axis and engine in candidate.engines:
-            yield candidate
+        load()
+        selected = tuple(rule for rule in _RULES if rule.axis == axis and engine in rule.engines)
+        _SELECTED[engine, axis] = selected
+    return selected
 
 
 def all_rules() -> tuple[Rule, ...]:
-    """Every registered rule, by code."""
-    return tuple(_RULES[code] for code in sorted(_RULES))
+    """Every rule, by code."""
+    from meshfit.rules.loading import load
+
+    load()
+    return tuple(_RULES)
+
+
+def find_rules(name: str) -> tuple[Rule, ...]:
+    """The rules with that code or slug, letter case ignored: one for each way engines enforce it; empty if unknown."""
+    wanted = name.lower()
+    return tuple(rule for rule in all_rules() if wanted in (rule.code.lower(), rule.slug))
+
+
+def engine_names() -> tuple[str, ...]:
+    """The engines meshfit knows and those that installed packages name under `meshfit.engines`."""
+    from meshfit.rules.loading import advertised
+
+    named = (entry.name for entry in advertised("meshfit.engines"))
+    return (*ENGINES, *sorted(set(named) - set(ENGINES)))

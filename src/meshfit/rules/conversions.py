@@ -1,0 +1,61 @@
+"""Which checkpoint conversions break once a parameter is cut before it is converted.
+
+transformers reads from disk only this rank's slice of each tensor, cut as the *target* parameter is, and converts the
+slices. An operation along a dim that is cut then sees part of the tensor it was written for.
+Source: transformers 5.23 distributed/sharding_utils.py `DtensorShardOperation.shard_tensor`, core_model_loading.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final
+
+from meshfit.facts import Conversion
+from meshfit.rules.plans import Cut
+
+__all__ = ["broken_conversions"]
+
+REARRANGING: Final = frozenset({"Chunk", "Split", "Concatenate", "Interleave"})
+"""Operations that move rows along their dim. Merging a list of experts does not: a rank keeps its experts whole."""
+
+PERMUTING: Final = frozenset({"PermuteForRope", "VisionFuseAndPermuteForRope", "VisionUnfuseAndPermuteForRope"})
+"""Operations that move rows of whole heads, always along dim 0."""
+
+
+def broken_conversions(conversions: Sequence[Conversion], cuts: Iterable[Cut]) -> Iterator[tuple[Cut, str]]:
+    """(cut, operation) for each parameter that is cut along a dim which a conversion onto it rearranges."""
+    if not conversions:
+        return
+    patterns = [(conversion, tuple(map(_pattern, conversion.targets))) for conversion in conversions]
+    for cut in cuts:
+        for conversion, targets in patterns:
+            if any(target.search(cut.parameter) for target in targets):
+                operation = _broken(conversion, cut)
+                if operation is not None:
+                    yield cut, operation
+                break
+
+
+def _broken(conversion: Conversion, cut: Cut) -> str | None:
+    merged = False
+    for name, dim in conversion.operations:
+        if name == "MergeModulelist":
+            merged = True
+        elif (name in PERMUTING and cut.dim == 0) or (name == "Transpose" and cut.dim >= len(cut.shape) - 2):
+            return name
+        elif name in REARRANGING and dim is not None and dim % len(cut.shape) == cut.dim:
+            # Experts listed one by one are cut each on its own, so packed halves meet again in the right order.
+            if name == "Concatenate" and merged and cut.packed:
+                continue
+            return name
+    return None
+
+
+@lru_cache(maxsize=512)
+def _pattern(target: str) -> re.Pattern[str]:
+    """A target as transformers writes it (part of a name, `*` or a group for numbers) against names with `*`."""
+    text = re.sub(r"\\d\+|\(\\d\+\)|\(\.[+*]\)|\\[1-9]", "*", target).replace("\\.", ".").strip("^$.")
+    escaped = re.escape(text).replace(r"\*", r"[^.]*")
+    return re.compile(rf"(?:^|\.){escaped}(?:\.|$)")

@@ -1,0 +1,142 @@
+"""Loads the rules: meshfit's own, then those that installed packages advertise as entry points.
+
+`importlib.metadata` costs more than a whole verdict, so the entry points are read here from the `entry_points.txt`
+files on `sys.path`, and only in the path that judges.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
+from typing import Final
+
+from meshfit.rules.registry import Rule, add_rule
+
+__all__ = ["EntryPoint", "RuleLoadWarning", "advertised", "load"]
+
+BUILT_IN: Final = (
+    "world",
+    "compose",
+    "tensor",
+    "sharding",
+    "pipeline",
+    "context",
+    "expert",
+    "packing",
+    "seed",
+    "declared",
+)
+"""The modules of this package that declare rules."""
+
+
+class RuleLoadWarning(UserWarning):
+    """Rules of another package could not be loaded; its verdicts are missing from the report."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryPoint:
+    """One line of an `entry_points.txt`: `name = target`, and the distribution whose folder holds it."""
+
+    name: str
+    target: str
+    distribution: str
+
+
+_state = {"loaded": False}
+
+
+def load() -> None:
+    """Load every rule once. A package whose rules fail to load is named in a `RuleLoadWarning` and left out."""
+    if _state["loaded"]:
+        return
+    _state["loaded"] = True
+    for name in BUILT_IN:
+        import_module(f"meshfit.rules.{name}")
+    for entry in advertised("meshfit.rules"):
+        _load_entry(entry)
+
+
+def _load_entry(entry: EntryPoint) -> None:
+    try:
+        _register(_resolve(entry.target))
+    except Exception as error:  # noqa: BLE001 - whatever another package does wrong, the verdict must still come
+        warnings.warn(
+            f"the rules {entry.name!r} of {entry.distribution} were left out: {type(error).__name__}: {error}; "
+            f"update or uninstall {entry.distribution}",
+            RuleLoadWarning,
+            stacklevel=2,
+        )
+
+
+def _resolve(target: str) -> object:
+    module_name, _, attributes = target.partition(":")
+    found: object = import_module(module_name.strip())
+    for attribute in filter(None, attributes.strip().split(".")):
+        found = getattr(found, attribute)
+    return found
+
+
+def _register(found: object) -> None:
+    """A module has declared its rules by being imported; a `Rule` is added; a callable adds or returns its rules."""
+    if isinstance(found, ModuleType):
+        return
+    if isinstance(found, Rule):
+        add_rule(found)
+        return
+    if not callable(found):
+        raise TypeError(f"an entry point of meshfit.rules is a module, a Rule or a callable, got {found!r}")
+    make: Callable[[], object] = found
+    rules = make()
+    for rule in rules if isinstance(rules, list | tuple) else ():
+        if not isinstance(rule, Rule):
+            raise TypeError(f"expected meshfit.rules.registry.Rule, got {rule!r}")
+        add_rule(rule)
+
+
+@lru_cache(maxsize=8)
+def advertised(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of `group` among the installed distributions, the first found of each name and distribution."""
+    found: dict[tuple[str, str], EntryPoint] = {}
+    for distribution, text in _entry_point_files():
+        for name, target in _section(text, group):
+            found.setdefault((distribution, name), EntryPoint(name, target, distribution))
+    return tuple(sorted(found.values()))
+
+
+@lru_cache(maxsize=1)
+def _entry_point_files() -> tuple[tuple[str, str], ...]:
+    """(distribution, text) of each `entry_points.txt` that names a group of meshfit."""
+    found = []
+    for place in dict.fromkeys(sys.path):
+        try:
+            folders = [e.path for e in os.scandir(place or ".") if e.name.endswith((".dist-info", ".egg-info"))]
+        except OSError:
+            continue
+        for folder in sorted(folders):
+            try:
+                with open(os.path.join(folder, "entry_points.txt"), "rb") as file:  # noqa: PTH118, PTH123 - twice as fast
+                    raw = file.read()
+            except OSError:
+                continue
+            if b"meshfit." in raw:
+                distribution = os.path.basename(folder).partition("-")[0]  # noqa: PTH119 - as above
+                found.append((distribution, raw.decode("utf-8", "replace")))
+    return tuple(found)
+
+
+def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
+    """The (name, target) lines below `[group]`."""
+    current = ""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("["):
+            current = stripped.strip("[]").strip()
+        elif current == group and "=" in stripped and not stripped.startswith(("#", ";")):
+            name, _, target = stripped.partition("=")
+            yield name.strip(), target.partition("[")[0].strip()
