@@ -1,0 +1,445 @@
+"""Calls in a forward body: which module, method or function runs, with which arguments, and what comes back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from meshfit.readers.source import flow_context as context
+from meshfit.readers.source import flow_tensors as tensors
+from meshfit.readers.source.flow_tensors import arithmetic, combine, compared, element, item, iterate, tensor_attribute
+from meshfit.readers.source.flow_values import (
+    ATTENTION,
+    EMPTY,
+    NOTHING,
+    OPAQUE,
+    SHAPE,
+    TENSOR,
+    Cut,
+    Value,
+    is_instance,
+    parameter_shape,
+    tensor,
+    union,
+)
+from meshfit.readers.source.index import ClassSource, External, FunctionSource
+from meshfit.readers.source.values import UNKNOWN, Instance
+
+if TYPE_CHECKING:
+    from meshfit.readers.source.flow_walk import Frame, Walk
+
+__all__ = [
+    "Method",
+    "arithmetic",
+    "bind",
+    "call",
+    "call_module",
+    "combine",
+    "compared",
+    "element",
+    "item",
+    "item_assigned",
+    "iterate",
+    "leaf_kind",
+    "tensor_attribute",
+]
+
+MIXING: Final = frozenset(
+    {"Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d", "Conv1D", "LSTM", "GRU", "EmbeddingBag"}
+)
+"""Leaf modules whose output is a new tensor: what reached their input no longer shows dim by dim."""
+_EMBEDDING_NAMES: Final = ("embed_tokens", "model", "language_model", "text_model", "decoder", "transformer")
+
+
+class Method(NamedTuple):
+    """A method of a module, bound."""
+
+    instance: Instance
+    path: str
+    function: FunctionSource
+
+
+def leaf_kind(instance: Instance) -> str | None:
+    """The `torch.nn` class whose forward runs, None when the forward is the source's own."""
+    cls = instance.cls
+    if cls is None:
+        return instance.kind
+    if cls.method("forward") is not None:
+        return None
+    return next(
+        (base.rpartition(".")[2] for base in sorted(cls.external_bases) if base.startswith("torch.nn")), instance.kind
+    )
+
+
+def call(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    """The value of a call expression."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        if isinstance(function.value, ast.Call) and getattr(function.value.func, "id", "") == "super":
+            return _super(walk, frame, node, function.attr)
+        base = walk.value(frame, function.value)
+        return _method_call(walk, frame, node, base, function.attr)
+    if isinstance(function, ast.Name) and function.id not in frame.env:
+        builtin = _BUILTINS.get(function.id)
+        if builtin is not None:
+            return builtin(walk, frame, node)
+    return _apply(walk, frame, node, walk.value(frame, function))
+
+
+def arguments(walk: Walk, frame: Frame, node: ast.Call) -> tuple[list[Value], dict[str, Value]]:
+    """Evaluated positional and keyword arguments, `*` and `**` spread where their contents are known."""
+    args: list[Value] = []
+    for argument in node.args:
+        value = walk.value(frame, argument)
+        if isinstance(argument, ast.Starred) and value.items is not None:
+            args.extend(value.items)
+        else:
+            args.append(value)
+    kwargs: dict[str, Value] = {}
+    for keyword in node.keywords:
+        value = walk.value(frame, keyword.value)
+        if keyword.arg is not None:
+            kwargs[keyword.arg] = value
+        elif value.fields:
+            context.keywords_collide(walk, frame, kwargs, value.fields)
+            kwargs.update({name: entry for name, entry in value.fields.items() if name[0] != "?"})
+    return args, kwargs
+
+
+def _apply(walk: Walk, frame: Frame, node: ast.Call, target: Value) -> Value:
+    const = target.const
+    args, kwargs = arguments(walk, frame, node)
+    if is_instance(const):
+        return call_module(walk, frame, target, args, kwargs)
+    if isinstance(const, Method):
+        return _follow(walk, frame, const.function, const.instance, const.path, args, kwargs)
+    if const is ATTENTION:
+        return context.attention(walk, frame, args, kwargs)
+    if isinstance(const, FunctionSource):
+        return _function(walk, frame, const, args, kwargs)
+    if isinstance(const, External):
+        return tensors.function(walk, frame, const.dotted, args, kwargs)
+    if isinstance(const, ClassSource):
+        return Value(labels=union(args), fields=kwargs or None)
+    return _unknown(args, kwargs)
+
+
+def _unknown(args: list[Value], kwargs: Mapping[str, Value]) -> Value:
+    values = (*args, *kwargs.values())
+    const = TENSOR if any(value.const is TENSOR for value in values) else UNKNOWN
+    return Value(const, union(values))
+
+
+def _function(walk: Walk, frame: Frame, function: FunctionSource, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    name = function.node.name
+    masked = context.mask_function(function, args, kwargs)
+    if masked is not None:
+        return masked
+    if name.endswith("attention_forward"):
+        return context.attention(walk, frame, args, kwargs)
+    if name == "apply_chunking_to_forward" and args and isinstance(args[0].const, Method):
+        method = args[0].const
+        return _follow(walk, frame, method.function, method.instance, method.path, args[3:], kwargs)
+    return _follow(walk, frame, function, None, frame.path, args, kwargs)
+
+
+def _follow(
+    walk: Walk,
+    frame: Frame,
+    function: FunctionSource,
+    instance: Instance | None,
+    path: str,
+    args: list[Value],
+    kwargs: dict[str, Value],
+) -> Value:
+    from meshfit.readers.source.flow_walk import Frame as NewFrame
+
+    inner = NewFrame(function, instance if instance is not None else frame.instance, path, frame.depth + 1)
+    bind(inner, args, kwargs, method=instance is not None)
+    if instance is None:
+        inner.env.setdefault("self", OPAQUE)
+    return walk.run(inner)
+
+
+def bind(frame: Frame, args: list[Value], kwargs: dict[str, Value], *, method: bool) -> None:
+    """Give the parameters of the frame's function their arguments, or their defaults."""
+    spec = frame.function.node.args
+    names = [parameter.arg for parameter in (*spec.posonlyargs, *spec.args)]
+    decorators = {getattr(d, "id", "") for d in frame.function.node.decorator_list}
+    if method and "staticmethod" not in decorators:
+        frame.env[names[0] if names else "self"] = Value(frame.instance, path=frame.path)
+        names = names[1:]
+    env = frame.env
+    for name, default in zip(names[::-1], spec.defaults[::-1], strict=False):
+        env[name] = _default(default)
+    for parameter, keyword_default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+        env[parameter.arg] = OPAQUE if keyword_default is None else _default(keyword_default)
+    for name, value in zip(names, args, strict=False):
+        env[name] = value
+    for name in names:
+        env.setdefault(name, OPAQUE)
+    known = {*names, *(parameter.arg for parameter in spec.kwonlyargs)}
+    extra = {name: value for name, value in kwargs.items() if name not in known}
+    env.update({name: value for name, value in kwargs.items() if name in known})
+    if spec.vararg is not None:
+        env[spec.vararg.arg] = Value(items=tuple(args[len(names) :]))
+    if spec.kwarg is not None:
+        env[spec.kwarg.arg] = Value(fields=extra)
+
+
+def _default(node: ast.expr) -> Value:
+    return Value(node.value) if isinstance(node, ast.Constant) else OPAQUE
+
+
+def call_module(walk: Walk, frame: Frame, target: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """A module called: its own forward followed, or the leaf of torch it is."""
+    instance: Instance = target.const  # type: ignore[assignment]
+    path = target.path
+    kwargs = context.before_module(walk, instance, path, kwargs)
+    values = (*args, *kwargs.values())
+    if has_own_parameters(instance):
+        walk.recorder.fed(path, union(value for value in values if value.const is not None))
+    kind = leaf_kind(instance)
+    if kind is not None:
+        return _leaf(walk, frame, kind, target, args, kwargs)
+    assert instance.cls is not None
+    forward = instance.cls.method("forward")
+    assert forward is not None
+    result = _follow(walk, frame, forward, instance, path, args, kwargs)
+    return _stamped(result, path)
+
+
+def _stamped(result: Value, path: str) -> Value:
+    """The result of a module, marked as its output."""
+    if result.const is TENSOR or (result.const is UNKNOWN and result.items is None and result.fields is None):
+        own = frozenset((path,))
+        return Value(TENSOR, result.labels | own, alias=result.alias | own, cut=result.cut)
+    if result.items is not None:
+        return Value(items=tuple(_stamped(v, path) if v.const is TENSOR else v for v in result.items))
+    return result
+
+
+def _leaf(walk: Walk, frame: Frame, kind: str, target: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    path = target.path
+    instance: Instance = target.const  # type: ignore[assignment]
+    first = args[0] if args else next(iter(kwargs.values()), OPAQUE)
+    if kind == "Identity":
+        return first
+    if kind == "Sequential":
+        value = first
+        for name, child in instance.attributes.items():
+            if is_instance(child):
+                value = call_module(walk, frame, Value(child, path=f"{path}.{name}"), [value], {})
+        return value
+    own = frozenset((path,))
+    if kind in MIXING:
+        context.leaf_called(walk, frame, kind, path, first)
+        width = instance.attributes.get("out_features")
+        cut = Cut(None, int(width), own) if isinstance(width, int) and width > 1 else None
+        return tensor(own, own, cut)
+    alias = first.alias if kind.startswith("Dropout") else EMPTY
+    return tensor(first.labels | own, alias | own, first.cut)
+
+
+def item_assigned(walk: Walk, frame: Frame, holder: Value) -> None:
+    """An item of `holder` is assigned: what an embedding must not do to its own output."""
+    if frame.instance is None or frame.path not in holder.labels or frame.instance.cls is None:
+        return
+    if "torch.nn.Embedding" in frame.instance.cls.external_bases:
+        walk.recorder.tensor_fault("embedding-assigns-output", frame.path)
+
+
+def has_own_parameters(instance: Instance) -> bool:
+    """Whether the module itself, not a child, holds parameters."""
+    return any(parameter_shape(value) is not None for value in instance.attributes.values())
+
+
+def _super(walk: Walk, frame: Frame, node: ast.Call, name: str) -> Value:
+    args, kwargs = arguments(walk, frame, node)
+    instance = frame.instance
+    if instance is None or instance.cls is None:
+        return _unknown(args, kwargs)
+    method = instance.cls.method(name, after=frame.function.owner)
+    if method is not None:
+        return _follow(walk, frame, method, instance, frame.path, args, kwargs)
+    if name == "forward":
+        kinds = sorted(base.rpartition(".")[2] for base in instance.cls.external_bases if base.startswith("torch.nn"))
+        kind = next((k for k in kinds if k != "Module"), "Module")
+        return _leaf(walk, frame, kind, Value(instance, path=frame.path), args, kwargs)
+    return _unknown(args, kwargs)
+
+
+def _method_call(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
+    const = base.const
+    if is_instance(const):
+        found = walk.load(frame, base, name)
+        if found is not OPAQUE:
+            return _apply(walk, frame, node, found)
+        return _inherited(walk, frame, node, base, name)
+    if const is TENSOR or const is SHAPE or base.shape is not None:
+        args, kwargs = arguments(walk, frame, node)
+        return tensors.method(walk, frame, base, name, args, kwargs)
+    if const is ATTENTION:
+        return base
+    if isinstance(const, External):
+        args, kwargs = arguments(walk, frame, node)
+        return tensors.function(walk, frame, f"{const.dotted}.{name}", args, kwargs)
+    if base.fields is not None or base.items is not None:
+        return _container_method(walk, frame, node, base, name)
+    if const is UNKNOWN:
+        args, kwargs = arguments(walk, frame, node)
+        return tensors.method(walk, frame, base, name, args, kwargs)
+    found = walk.load(frame, base, name)
+    if found.const is not UNKNOWN:
+        return _apply(walk, frame, node, found)
+    return _computed(walk, frame, node, const, name)
+
+
+def _computed(walk: Walk, frame: Frame, node: ast.Call, const: object, name: str) -> Value:
+    """A method of a config or another plain object, as its reader computes it."""
+    from meshfit.readers.source.flow_walk import _HOLDER, _plain
+
+    args, kwargs = arguments(walk, frame, node)
+    if frame.instance is None or const is None or any(v.const in (UNKNOWN, TENSOR) for v in (*args, *kwargs.values())):
+        return _unknown(args, kwargs)
+    names = {f"_a{i}": value.const for i, value in enumerate(args)}
+    expression = ast.Call(ast.Attribute(_HOLDER, name, ast.Load()), [ast.Name(n, ast.Load()) for n in names], [])
+    return _plain(frame.instance.evaluate(expression, {"_holder": const, **names}))
+
+
+def _inherited(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
+    """A method that a module has from a class that is not followed (`PreTrainedModel`, `nn.Module`)."""
+    instance: Instance = base.const  # type: ignore[assignment]
+    args, kwargs = arguments(walk, frame, node)
+    if name == "get_input_embeddings":
+        return input_embeddings(base) or OPAQUE
+    if name in ("forward", "__call__"):
+        return call_module(walk, frame, base, args, kwargs)
+    if name == "get_submodule" and len(args) == 1 and isinstance(args[0].const, str):
+        found = base
+        for part in args[0].const.split("."):
+            found = walk.load(frame, found, part)
+        return found
+    if name in ("values", "keys", "items") and leaf_kind(instance) == "ModuleDict":
+        return Value(instance, path=base.path)
+    return _unknown(args, kwargs)
+
+
+def input_embeddings(base: Value) -> Value | None:
+    """What `get_input_embeddings()` of transformers finds: an attribute of the model or of its base model."""
+    instance: Instance = base.const  # type: ignore[assignment]
+    names = (instance.attributes.get("_input_embed_layer"), *_EMBEDDING_NAMES)
+    for name in names:
+        child = instance.attributes.get(name) if isinstance(name, str) else None
+        if child is None or not is_instance(child):
+            continue
+        found = Value(child, path=f"{base.path}.{name}" if base.path else str(name))
+        if leaf_kind(child) == "Embedding" or name not in _EMBEDDING_NAMES[1:]:
+            return found
+        nested = input_embeddings(found)
+        if nested is not None:
+            return nested
+    return None
+
+
+def _container_method(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
+    args, kwargs = arguments(walk, frame, node)
+    fields = base.fields
+    key = args[0].const if args else None
+    if fields is not None and name in ("get", "pop") and isinstance(key, str):
+        fallback = args[1] if len(args) > 1 else kwargs.get("default", NOTHING)
+        return fields.get(key, fallback if not any(f[0] == "?" for f in fields) else OPAQUE)
+    if fields is not None and name in ("copy", "to_dict"):
+        return base
+    if (
+        fields is not None
+        and name == "update"
+        and args
+        and args[0].fields is not None
+        and isinstance(node.func, ast.Attribute)
+    ):
+        walk.assign(frame, node.func.value, Value(fields={**fields, **args[0].fields}), store=False)
+        return NOTHING
+    if name in ("append", "extend") and isinstance(node.func, ast.Attribute):
+        held = Value(labels=union((base, *args)), fields={"?": Value(labels=union(args))})
+        walk.assign(frame, node.func.value, held, store=False)
+        return NOTHING
+    if fields is not None and name in ("values", "items"):
+        return Value(labels=union((base,)), fields={"?": Value(labels=union((base,)))})
+    return Value(labels=union((base, *args)))
+
+
+def _length(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    value = walk.value(frame, node.args[0])
+    if value.items is not None and not any(entry.path == "*" for entry in value.items):
+        return Value(len(value.items))
+    return Value()
+
+
+def _number(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    values = [walk.value(frame, argument) for argument in node.args]
+    consts = [value.const for value in values]
+    if consts and all(isinstance(const, int | float) for const in consts):
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        function = {"int": int, "float": float, "abs": abs, "bool": bool, "min": min, "max": max}[name]
+        try:
+            return Value(function(consts) if name in ("min", "max") and len(consts) > 1 else function(*consts))  # type: ignore[operator,arg-type]
+        except (TypeError, ValueError, OverflowError):
+            return OPAQUE
+    return Value(labels=union(values))
+
+
+def _isinstance(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    value = walk.value(frame, node.args[0])
+    names = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.args[1])}
+    if value.const is None:
+        return Value(False)
+    if value.const is TENSOR:
+        return Value("Tensor" in names or "FloatTensor" in names or "LongTensor" in names)
+    if value.items is not None:
+        return Value(bool(names & {"tuple", "list"}))
+    if value.fields is not None:
+        return Value(True) if "dict" in names else OPAQUE
+    if isinstance(value.const, bool | int | float | str):
+        return Value(type(value.const).__name__ in names)
+    return OPAQUE
+
+
+def _getattr(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    base = walk.value(frame, node.args[0])
+    name = walk.value(frame, node.args[1]).const
+    found = walk.load(frame, base, name) if isinstance(name, str) else OPAQUE
+    missing = found is OPAQUE and len(node.args) > 2
+    return walk.value(frame, node.args[2]) if missing and is_instance(base.const) else found
+
+
+def _hasattr(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    base = walk.value(frame, node.args[0])
+    name = walk.value(frame, node.args[1]).const
+    if is_instance(base.const) and isinstance(name, str) and frame.instance is not None:
+        instance: Instance = base.const  # type: ignore[assignment]
+        return Value(name in instance.attributes or (instance.cls is not None and instance.cls.find(name) is not None))
+    return OPAQUE
+
+
+def _sequence(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    return walk.value(frame, node.args[0]) if node.args else Value(items=())
+
+
+def _dict(walk: Walk, frame: Frame, node: ast.Call) -> Value:
+    args, kwargs = arguments(walk, frame, node)
+    return Value(fields={**(args[0].fields or {} if args else {}), **kwargs})
+
+
+_BUILTINS: Final = {
+    "len": _length,
+    **dict.fromkeys(("int", "float", "abs", "bool", "min", "max"), _number),
+    "isinstance": _isinstance,
+    "getattr": _getattr,
+    "hasattr": _hasattr,
+    "tuple": _sequence,
+    "list": _sequence,
+    "iter": _sequence,
+    "dict": _dict,
+}
