@@ -125,6 +125,8 @@ class ModelFacts:
     tp_plan: Mapping[str, str]
     """The merged tensor-parallel plan, names as transformers writes them ("model.layers.*.mlp.up_proj")."""
     ep_plan: Mapping[str, str]
+    fsdp_plan: Mapping[str, str]
+    """The merged plan of what FSDP2 wraps under transformers ("model.layers.*": "free_full_weight")."""
     pp_plan: Mapping[str, Any]
     registered_tp_plan: bool
     """A plan stands in `meshfit.tp_plans` for the class."""
@@ -143,6 +145,7 @@ class ModelFacts:
     attn_implementation: str | None
     """The attention implementation in force; None: the library's default (SDPA where supported)."""
     experts_implementation: str | None
+    """The experts implementation in force; None: the library's default, "eager": also a class that has no other."""
     is_hybrid: bool
     forward_parameters: tuple[str, ...]
     """Names of `forward`'s parameters, `**name` for a variadic one."""
@@ -168,6 +171,8 @@ class ModelFacts:
     """Attributes of the base model that are modules."""
     head_children: frozenset[str]
     """Attributes of the model itself that are modules."""
+    per_layer_attributes: frozenset[str]
+    """Config attributes that differ from layer to layer; reading one from the whole config raises."""
     tied_head: bool
     """The output head shares the input embedding's weight."""
     head_name: str | None
