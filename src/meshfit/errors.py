@@ -21,8 +21,11 @@ class PlanError(MeshfitError, ValueError):
     """A parallel plan is not a mapping of names to styles."""
 
 
-class UndecidedError(MeshfitError, TypeError):
-    """The question has no answer for a class alone; the message names the call that does answer it."""
+class UndecidedError(MeshfitError, TypeError, AttributeError):
+    """The question has no answer for a class alone; the message names the call that does answer it.
+
+    An AttributeError too, so that `inspect.getmembers(MyLM)`, and `torch.jit` with it, pass over the capability.
+    """
 
 
 class MissingFact(MeshfitError, LookupError):  # noqa: N818 - a signal between rule and engine, no user's mistake

@@ -1,0 +1,182 @@
+"""`check`: any target, any mesh, one report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from meshfit.errors import MeshfitError, TargetError
+from meshfit.mesh import MeshSpec
+
+if TYPE_CHECKING:
+    from meshfit.facts import ModelFacts
+    from meshfit.report import Report
+
+__all__ = ["check", "judged", "read_facts"]
+
+
+def check(
+    target: Any,
+    mesh: Any,
+    *,
+    engine: str | None = None,
+    world_size: int | None = None,
+    seq_len: int | None = None,
+    attn_implementation: str | None = None,
+    experts_implementation: str | None = None,
+    evidence: bool = True,
+    strict: bool = False,
+) -> Report:
+    """Judge whether a model runs on a mesh; a violation is reported, never raised.
+
+    Args:
+        target: a live `nn.Module` (meta device and wrappers included), a model class, a transformers config, a mapping
+            as `config.json` holds, a path to such a file or its folder, or the name of a transformers class.
+        mesh: any mesh-like object; None for none.
+        engine: who will run it ("transformers"); the mesh's origin or the model tells when None.
+        world_size: ranks there are; the mesh must have as many.
+        seq_len: tokens of one sequence.
+        attn_implementation, experts_implementation: what will be chosen at load, when not the config's choice.
+        evidence: let recorded proofs by execution weigh in. None are recorded so far, so both values say the same.
+        strict: count warnings as errors.
+
+    Raises:
+        TargetError: the target cannot be read or resolved. PlanError: a plan of it is not a mapping.
+        MeshError: the mesh cannot be read.
+        MeshfitError: an option is no such engine, not a positive int, not a str.
+    """
+    _ = evidence
+    spec = MeshSpec.of(mesh)
+    given = _given(world_size, seq_len, attn_implementation, experts_implementation)
+    facts = read_facts(target)
+    if given:
+        facts = facts.replace(**given)
+    return judged(facts, spec, engine=engine, strict=strict)
+
+
+def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, strict: bool = False) -> Report:
+    """The report on facts that were read: by the engine given, else the mesh's, else the model's own."""
+    from meshfit.rules.judge import judge
+
+    name = _engine(facts, mesh, engine)
+    report = judge(facts, mesh, engine=name, versions=_versions(facts))
+    return report.strict() if strict else report
+
+
+def read_facts(target: Any) -> ModelFacts:
+    """The facts of any target that `check` takes.
+
+    Raises:
+        TargetError: it cannot be read or resolved.
+    """
+    if isinstance(target, str) and not _is_path(target):
+        return _facts_of_name(target)
+    if isinstance(target, Mapping | str | os.PathLike):
+        return _facts_of_config(target)
+    kinds = target.__mro__ if isinstance(target, type) else type(target).__mro__
+    names = {kind.__name__ for kind in kinds}
+    if names & {"PreTrainedConfig", "PretrainedConfig"}:
+        if isinstance(target, type):
+            raise TargetError(
+                f"{target.__name__} is a config class without values; pass an instance: {target.__name__}()"
+            )
+        return _facts_of_config_object(target)
+    if not any(kind.__name__ == "Module" and kind.__module__.startswith("torch.") for kind in kinds):
+        shown = target.__name__ if isinstance(target, type) else f"{target!r:.80} ({type(target).__name__})"
+        raise TargetError(
+            f"cannot check {shown}; pass a torch.nn.Module or a class of one, a transformers config, a mapping, or a "
+            f"path to a config.json"
+        )
+    from meshfit.readers.model import facts_of
+
+    return facts_of(target)
+
+
+def _is_path(text: str) -> bool:
+    """`meta-llama/`, `config.json` and whatever exists are paths; `LlamaForCausalLM` and `my.module:MyLM` are names."""
+    module, colon, name = text.rpartition(":")
+    named = name.isidentifier() and (not colon or all(part.isidentifier() for part in module.split(".")))
+    return not named or (not colon and os.path.lexists(text))
+
+
+def _facts_of_name(name: str) -> ModelFacts:
+    from meshfit.readers.source.facts import facts_from_class_name
+
+    module, colon, _ = name.partition(":")
+    try:
+        return facts_from_class_name(name)
+    except TargetError as unknown:
+        if colon:
+            raise TargetError(
+                f"{name!r} cannot be read without importing {module}; import the class and pass it to check"
+            ) from unknown
+        raise TargetError(f"{unknown}; nor is there a file or folder {name!r}") from unknown
+
+
+def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str]) -> ModelFacts:
+    from meshfit.readers.config import read_config
+    from meshfit.readers.source.facts import facts_from_config
+
+    config = read_config(target)
+    return facts_from_config(config.values, where=config.where, origin=config.origin)
+
+
+def _facts_of_config_object(config: Any) -> ModelFacts:
+    from meshfit.readers.source.facts import facts_from_config
+
+    name = type(config).__name__
+    values = {**config.to_dict(), "architectures": config.architectures}
+    for fact in ("attn_implementation", "experts_implementation"):
+        chosen = getattr(config, f"_{fact}", None)
+        if isinstance(chosen, str):
+            values.setdefault(f"_{fact}", chosen)
+    if not values["architectures"]:
+        raise TargetError(f"{name} names no architectures, so no model class is known; set config.architectures")
+    return facts_from_config(values, where=name)
+
+
+def _given(
+    world_size: int | None, seq_len: int | None, attn_implementation: str | None, experts_implementation: str | None
+) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name, count in (("world_size", world_size), ("seq_len", seq_len)):
+        if count is None:
+            continue
+        if type(count) is not int or count < 1:
+            raise MeshfitError(f"{name} must be an int >= 1, got {count!r} ({type(count).__name__})")
+        given[name] = count
+    choices = (("attn_implementation", attn_implementation), ("experts_implementation", experts_implementation))
+    for name, choice in choices:
+        if choice is None:
+            continue
+        if not isinstance(choice, str) or not choice:
+            raise MeshfitError(f'{name} must be a name such as "sdpa", got {choice!r} ({type(choice).__name__})')
+        given[name] = choice
+    return given
+
+
+def _engine(facts: ModelFacts, mesh: MeshSpec, given: str | None) -> str:
+    name = given if given is not None else mesh.engine
+    if name is None:
+        return facts.engine
+    from meshfit.rules.registry import engine_names
+
+    known = engine_names()
+    if name not in known:
+        raise MeshfitError(f"unknown engine {name!r}; engines are {', '.join(known)}")
+    return name
+
+
+def _versions(facts: ModelFacts) -> dict[str, str]:
+    """The version of transformers a verdict speaks of: the imported one, else the installed source."""
+    if not (facts.knows("is_pretrained") and facts.is_pretrained):
+        return {}
+    imported = getattr(sys.modules.get("transformers"), "__version__", None)
+    if isinstance(imported, str):
+        return {"transformers": imported}
+    from meshfit.readers.source.index import find_package
+
+    package = find_package("transformers")
+    return {} if package is None else {"transformers": package.version}

@@ -1,0 +1,255 @@
+"""Facts of a live model. The module tree, the config and the class are read; no weight is, so meta devices do."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from meshfit.errors import MeshfitError, TargetError
+from meshfit.facts import FACTS, ModelFacts, Origin
+from meshfit.readers.attributes import ABSENT, as_plan, attribute
+from meshfit.readers.class_facts import (
+    class_facts,
+    declared_by_class,
+    declared_fields,
+    engine_of,
+    facts_of_class,
+    forward_parameters,
+)
+from meshfit.readers.config_facts import config_facts, is_hybrid
+from meshfit.readers.structure import named_modules, structure_facts
+from meshfit.readers.wrappers import is_module, model_class, unwrap
+
+__all__ = ["LiveFacts", "body_facts_of", "facts_of"]
+
+_TE_ATTENTION: Final = ("DotProductAttention", "MultiheadAttention", "TransformerLayer")
+
+
+class LiveFacts(ModelFacts):
+    """The facts of a live model, each group gathered when one of its facts is asked for.
+
+    Holds the model weakly: facts must not keep a deleted model alive. `read` lists the facts asked for so far.
+    """
+
+    def __init__(self, model: Any, given: Mapping[str, Any] | None = None) -> None:
+        super().__init__(origins={}, **(given or {}))
+        state = self.__dict__
+        state["_model"] = weakref.ref(model)
+        state["_pending"] = dict(_LOADERS)
+        state["read"] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in FACTS:
+            self._load(name)
+        return super().__getattribute__(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether the fact is known, whatever its value."""
+        self._load(name)
+        return super().knows(name)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for name in _LOADERS:
+            self._load(name)
+        return super().__iter__()
+
+    def replace(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> ModelFacts:
+        """A copy with some facts set, the others still gathered when asked for."""
+        state = self.__dict__
+        copy = LiveFacts(state["_model"](), {**{k: v for k, v in state.items() if k in FACTS}, **values})
+        copy.__dict__["_pending"] = {k: load for k, load in state["_pending"].items() if k not in values}
+        copy.__dict__["_origins"] = {**state["_origins"], **(origins or {})}
+        return copy
+
+    def _load(self, name: str) -> None:
+        state = self.__dict__
+        state["read"].add(name)
+        load = state["_pending"].get(name)
+        if load is None:
+            return
+        model = state["_model"]()
+        if model is None:
+            raise TargetError("the model these facts describe no longer exists; gather them again")
+        found = load(model, self)
+        pending = state["_pending"]
+        for fact in [fact for fact, other in pending.items() if other is load]:
+            del pending[fact]
+            if fact in found:
+                state[fact] = found[fact]
+        place = Origin(state.get("class_name") or model_class(type(model)).__name__, pointer=_POINTERS.get(load, ""))
+        state["_origins"].update({fact: place for fact in found})
+
+
+def facts_of(target: Any) -> ModelFacts:
+    """The facts of a live model, wrapped or not, or of a model class.
+
+    Raises:
+        TargetError: it is no `torch.nn.Module`.
+        PlanError: a plan of it is not a mapping.
+    """
+    if isinstance(target, type):
+        return ModelFacts(origins={}, **facts_of_class(model_class(target)))
+    model = unwrap(target)
+    if not is_module(type(model)):
+        raise TargetError(f"{type(model).__name__} is not a torch.nn.Module; pass a model, a class or a config")
+    return LiveFacts(model)
+
+
+def _identity(model: Any, _: ModelFacts) -> dict[str, Any]:
+    cls = type(model)
+    facts = class_facts(cls)
+    facts["has_generate"] = callable(attribute(model, "generate"))
+    own = model.__dict__.get("forward")
+    parameters = forward_parameters(cls.forward if own is None else getattr(own, "__func__", own))
+    if parameters is not None:
+        facts["forward_parameters"] = parameters
+    return facts
+
+
+def _backend(model: Any, _: ModelFacts) -> dict[str, Any]:
+    backend = attribute(model, "backend")
+    attn = None if backend is ABSENT or backend is None else attribute(backend, "attn")
+    attn = getattr(attn, "value", attn)
+    facts: dict[str, Any] = {"engine": engine_of(type(model), None if attn is ABSENT else attn)}
+    if attn is None or attn is ABSENT:
+        facts["backend_attn"] = None
+    elif isinstance(attn, str):
+        facts["backend_attn"] = attn.lower()
+    return facts
+
+
+def _injection(model: Any, _: ModelFacts) -> dict[str, Any]:
+    kinds = {type(module) for _, module in named_modules(model)}
+    return {
+        "te_injected": any(
+            base.__module__.startswith("transformer_engine") and base.__name__ in _TE_ATTENTION
+            for kind in kinds
+            for base in kind.__mro__
+        )
+    }
+
+
+def _plans(model: Any, _: ModelFacts) -> dict[str, Any]:
+    name = model_class(type(model)).__name__
+    return {
+        f"{kind}_plan": as_plan(attribute(model, f"_{kind}_plan"), f"{name}._{kind}_plan")
+        for kind in ("tp", "ep", "pp", "fsdp")
+    }
+
+
+def _declared(model: Any, _: ModelFacts) -> dict[str, Any]:
+    declared = declared_by_class(type(model))
+    decide = getattr(type(model), "get_capabilities", None)
+    if decide is not None:
+        config = attribute(model, "config")
+        declared.update(declared_fields(decide(None if config is ABSENT else config)))
+    return {"declared": declared}
+
+
+def _config(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return config_facts(attribute(model, "config"))
+
+
+def _hybrid(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return {"is_hybrid": is_hybrid(model)}
+
+
+def _structure(model: Any, facts: ModelFacts) -> dict[str, Any]:
+    found = structure_facts(model)
+    source = source_facts_of(model) if facts.is_pretrained else None
+    if source is not None and source.knows("modules"):
+        # Which head count a width was computed from stands in the source, not on the instance.
+        for name, module in found["modules"].items():
+            written = source.modules.get(name)
+            if written is not None and written.heads is not None and written.width == module.width:
+                found["modules"][name] = replace(module, heads=written.heads)
+    return found
+
+
+def _source(model: Any, facts: ModelFacts) -> dict[str, Any]:
+    source = source_facts_of(model) if facts.is_pretrained else None
+    return {} if source is None else {name: getattr(source, name) for name in _FROM_SOURCE if source.knows(name)}
+
+
+def _bodies(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return body_facts_of(model)
+
+
+def body_facts_of(model: Any) -> dict[str, Any]:
+    """What the forward bodies of a live model do, read from their source; unknown where a `forward` was patched."""
+    try:
+        from meshfit.readers.live import LiveInstance
+        from meshfit.readers.source.forward import body_facts
+    except ImportError:
+        return {}
+    return {name: value for name, value in body_facts(LiveInstance(model)).items() if name in _BODY}
+
+
+def source_facts_of(model: Any) -> ModelFacts | None:
+    """The facts that evaluating the source of the model's class gives; None where it cannot be evaluated."""
+    config = attribute(model, "config")
+    to_dict = getattr(config, "to_dict", None)
+    shipped = next((c for c in type(model).__mro__ if c.__module__.startswith("transformers.models.")), None)
+    if not callable(to_dict) or shipped is None:
+        return None
+    try:
+        from meshfit.readers.source.facts import facts_from_config
+    except ImportError:
+        return None
+    values = {**to_dict(), "architectures": [shipped.__name__]}
+    try:
+        return facts_from_config(values, where="model.config", class_name=shipped.__name__)
+    except MeshfitError:
+        return None
+
+
+_BODY: Final = (
+    "inplace_outputs",
+    "raw_weight_reads",
+    "dataflow",
+    "pipeline_faults",
+    "context_faults",
+    "tensor_faults",
+)
+_FROM_SOURCE: Final = ("conversions", "has_base_forward", "per_layer_attributes")
+_Loader = Callable[[Any, ModelFacts], dict[str, Any]]
+_GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
+    (
+        _identity,
+        "",
+        (
+            *("class_name", "is_pretrained", "moe_mixin", "registered_tp_plan", "is_custom", "supports_sdpa"),
+            *("owns_cp_attention", "supports_cp_sdpa", "gradient_checkpointing", "has_generate", "forward_parameters"),
+        ),
+    ),
+    (_backend, "backend", ("engine", "backend_attn")),
+    (_injection, "", ("te_injected",)),
+    (_plans, "", ("tp_plan", "ep_plan", "pp_plan", "fsdp_plan")),
+    (_declared, "", ("declared",)),
+    (_hybrid, "config", ("is_hybrid",)),
+    (
+        _config,
+        "config",
+        (
+            *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
+            *("num_hidden_layers", "vocab_size", "num_experts", "moe_intermediate_size", "linear_num_key_heads"),
+            *("linear_num_value_heads", "mamba_heads", "mamba_groups", "heads_per_layer", "kv_heads_per_layer"),
+            *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal"),
+            *("dtype_bytes", "attn_implementation", "experts_implementation"),
+        ),
+    ),
+    (
+        _structure,
+        "",
+        (
+            *("parameters", "modules", "layer_lists", "base_class", "base_model_prefix", "base_children"),
+            *("head_children", "tied_head", "head_name", "embedding_name"),
+        ),
+    ),
+    (_source, "", _FROM_SOURCE),
+    (_bodies, "forward", _BODY),
+)
+_LOADERS: Final[dict[str, _Loader]] = {name: load for load, _, names in _GROUPS for name in names}
+_POINTERS: Final = {load: pointer for load, pointer, _ in _GROUPS}
