@@ -97,14 +97,20 @@ def test_a_mesh_that_fits_says_so_in_one_line() -> None:
 
 def test_unknown_facts_are_listed_on_request() -> None:
     """What could not be judged, and by which rule."""
-    unknown = (UnknownFact("tp", "tp_plan", "TP001"), UnknownFact("tp", "tp_plan", "TP002"))
+    unknown = (UnknownFact("mesh", "world_size", "MS001"), *(UnknownFact("tp", "tp_plan", c) for c in ("TP1", "TP2")))
     assert render(report(unknown=unknown), show_unknown=True) == snapshot("""\
-LlamaForCausalLM fits, as far as known, tp=16,pp=2 (engine transformers): 1 unknown fact
+LlamaForCausalLM fits tp=16,pp=2 (engine transformers), as far as known: 1 unknown fact
 
 Not judged, for want of a fact:
-- Tensor parallelism (tp): tp_plan is unknown, so TP001 is open
-- Tensor parallelism (tp): tp_plan is unknown, so TP002 is open\
+- Device mesh (mesh): world_size was not given, so MS001 is open
+- Tensor parallelism (tp): tp_plan is unknown, so TP1 is open
+- Tensor parallelism (tp): tp_plan is unknown, so TP2 is open\
 """)
+
+
+def test_what_the_caller_left_out_is_no_unknown_fact() -> None:
+    """A mesh fits without the world size; that rule was not asked."""
+    assert render(report(unknown=(UnknownFact("mesh", "world_size", "MS001"),))) == render(report())
 
 
 def test_the_fix_suits_every_error_of_its_axis() -> None:

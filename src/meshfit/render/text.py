@@ -13,6 +13,9 @@ __all__ = ["error_text", "render"]
 LISTED: Final = 12
 """Sizes that are listed one by one; of more, the first and the last."""
 
+ASKED: Final = frozenset({"world_size", "seq_len", "gpus_per_node"})
+"""Facts of the question, not of the model: they are unknown when the caller left them out."""
+
 _RESET, _BOLD, _RED, _GREEN, _YELLOW = "\033[0m", "\033[1m", "\033[31m", "\033[32m", "\033[33m"
 Paint = Callable[[str, str], str]
 
@@ -36,22 +39,25 @@ def render(report: Report, *, show_unknown: bool = False, color: bool = False) -
         lines += ["", *_bullets(report, report.violations, paint)]
     if report.unknown and show_unknown:
         lines += ["", "Not judged, for want of a fact:"]
-        lines += [
-            f"- {AXIS_WORDS[u.axis]} ({u.axis}): {u.fact} is unknown, so {u.code} is open" for u in report.unknown
-        ]
+        for u in report.unknown:
+            state = "was not given" if u.fact in ASKED else "is unknown"
+            lines.append(f"- {AXIS_WORDS[u.axis]} ({u.axis}): {u.fact} {state}, so {u.code} is open")
     return "\n".join(lines)
 
 
 def _verdict(report: Report, paint: Paint) -> str:
     mesh = str(report.mesh) if report.mesh.used else "one device"
     word = paint("fits", _GREEN) if report.ok else paint("does not fit", _RED)
-    counts = [_count(len(report.errors), "error"), _count(len(report.warnings), "warning")]
-    if report.unknown:
-        counts.append(_count(len({u.fact for u in report.unknown}), "unknown fact"))
+    unknown = len({u.fact for u in report.unknown if u.fact not in ASKED})
+    counts = (
+        _count(len(report.errors), "error"),
+        _count(len(report.warnings), "warning"),
+        _count(unknown, "unknown fact"),
+    )
     told = ", ".join(count for count in counts if count)
-    if report.ok and report.unknown:
-        word += ", as far as known,"
-    return f"{paint(report.target, _BOLD)} {word} {mesh} (engine {report.engine})" + (f": {told}" if told else "")
+    known = ", as far as known" if report.ok and unknown else ""
+    verdict = f"{paint(report.target, _BOLD)} {word} {mesh} (engine {report.engine}){known}"
+    return f"{verdict}: {told}" if told else verdict
 
 
 def _count(number: int, noun: str) -> str:
