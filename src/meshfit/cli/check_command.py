@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import sys
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import typer
+if TYPE_CHECKING:
+    import argparse
 
-__all__ = ["OutputFormat", "Verdict", "check_command"]
+__all__ = ["Verdict", "check_command"]
 
 
 class Verdict(NamedTuple):
@@ -19,82 +19,29 @@ class Verdict(NamedTuple):
     code: int
 
 
-class OutputFormat(str, enum.Enum):
-    """How a report is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-def check_command(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="TARGET",
-            help="A config.json, a folder that holds one, or a class: LlamaForCausalLM, my.module:MyModel.",
-            show_default=False,
-        ),
-    ],
-    mesh: Annotated[
-        str, typer.Option("--mesh", "-m", metavar="tp=8,pp=2", help="Sizes of the mesh; axes left out have size 1.")
-    ],
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="Who will run the mesh: generic, nemo, transformers, accelerate or torchtitan. Told by the target "
-            "when left out."
-        ),
-    ] = None,
-    world: Annotated[
-        int | None, typer.Option("--world", metavar="N", help="Ranks that will start; the mesh must use them all.")
-    ] = None,
-    seq_len: Annotated[int | None, typer.Option("--seq-len", metavar="N", help="Tokens in one sequence.")] = None,
-    attn: Annotated[
-        str | None, typer.Option("--attn", metavar="NAME", help="Attention implementation that will be set (sdpa).")
-    ] = None,
-    experts: Annotated[
-        str | None, typer.Option("--experts", metavar="NAME", help="Experts implementation that will be set (eager).")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
-    show_unknown: Annotated[
-        bool, typer.Option("--show-unknown", help="List each fact that a rule needed and nobody knew.")
-    ] = False,
-    output: Annotated[OutputFormat, typer.Option("--format", "-f", help="How to print.")] = OutputFormat.TEXT,
-    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-) -> Verdict:
-    r"""Say whether TARGET runs on the mesh, without loading it: no torch, no weights, no network.
-
-    Axes of a mesh are tp, pp, cp, ep, dp_shard, dp_replicate and sp.
-
-    \b
-    meshfit check config.json --mesh tp=8,pp=2
-    meshfit check examples/llama-8b --mesh tp=16 --engine transformers
-    meshfit check config.json --mesh dp_shard=4,cp=2 --seq-len 8192 --world 8
-    meshfit check LlamaForCausalLM --mesh pp=4 --json
-
-    Exit codes: 0 the mesh fits, 1 it does not, 2 the input is wrong, 3 a fault of meshfit.
-    """
+def check_command(options: argparse.Namespace) -> Verdict:
+    """The verdict on `options.target` and `options.mesh`. Raises MeshfitError for a mistake of the user."""
     from meshfit.checking import check
     from meshfit.mesh import MeshSpec
 
     report = check(
-        target,
-        MeshSpec.parse(mesh),
-        engine=engine,
-        world_size=world,
-        seq_len=seq_len,
-        attn_implementation=attn,
-        experts_implementation=experts,
-        strict=strict,
+        options.target,
+        MeshSpec.parse(options.mesh),
+        engine=options.engine,
+        world_size=options.world,
+        seq_len=options.seq_len,
+        attn_implementation=options.attn,
+        experts_implementation=options.experts,
+        strict=options.strict,
     )
     code = 0 if report.ok else 1
-    if as_json or output is OutputFormat.JSON:
+    if options.format == "json":
         from meshfit.render.json_format import to_json
 
         return Verdict(to_json(report), code)
     from meshfit.render.text import render
 
-    return Verdict(render(report, show_unknown=show_unknown, color=_wants_color()), code)
+    return Verdict(render(report, show_unknown=options.show_unknown, color=_wants_color()), code)
 
 
 def _wants_color() -> bool:
