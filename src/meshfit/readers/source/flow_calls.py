@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshfit.readers.source import flow_context as context
 from meshfit.readers.source import flow_tensors as tensors
+from meshfit.readers.source.flow_shapes import summarised
 from meshfit.readers.source.flow_tensors import arithmetic, combine, compared, element, item, iterate, tensor_attribute
 from meshfit.readers.source.flow_values import (
     ATTENTION,
@@ -49,6 +50,7 @@ MIXING: Final = frozenset(
     {"Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d", "Conv1D", "LSTM", "GRU", "EmbeddingBag"}
 )
 """Leaf modules whose output is a new tensor: what reached their input no longer shows dim by dim."""
+_NORMS: Final = frozenset({"LayerNorm", "RMSNorm", "Softmax", "LogSoftmax"})
 _EMBEDDING_NAMES: Final = ("embed_tokens", "model", "language_model", "text_model", "decoder", "transformer")
 
 
@@ -238,6 +240,8 @@ def _leaf(walk: Walk, frame: Frame, kind: str, target: Value, args: list[Value],
         width = instance.attributes.get("out_features")
         cut = Cut(None, int(width), own) if isinstance(width, int) and width > 1 else None
         return tensor(own, own, cut)
+    if kind in _NORMS and first.cut is not None and first.cut.heads is None:
+        summarised(walk, first.cut)
     alias = first.alias if kind.startswith("Dropout") else EMPTY
     return tensor(first.labels | own, alias | own, first.cut)
 

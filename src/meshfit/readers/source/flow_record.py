@@ -38,8 +38,11 @@ class Recorder:
         """The module at `path`, which has parameters of its own, is fed by the outputs of `labels`."""
         sources = self.dataflow.setdefault(path, {})
         for label in sorted(labels):
-            if label[0] != "$" and not label.startswith("param:") and label != path:
-                sources[label] = None
+            name = label.removeprefix("param:")
+            if name is not label and not path.startswith(name.rpartition(".")[0] + "."):
+                continue
+            if label[0] != "$" and name != path:
+                sources[name] = None
 
     def tensor_fault(self, kind: str, where: str) -> None:
         """Something in a forward body breaks on sharded weights."""

@@ -12,7 +12,7 @@ from meshfit.readers.source.values import UNKNOWN
 if TYPE_CHECKING:
     from meshfit.readers.source.flow_walk import Walk
 
-__all__ = ["leading", "reshape", "shape_item", "shape_items", "split_whole"]
+__all__ = ["leading", "reshape", "shape_item", "shape_items", "split_whole", "summarised"]
 
 _TOKENS: Final = frozenset((BATCH, LENGTH))
 
@@ -49,6 +49,12 @@ def split_whole(walk: Walk, cut: Cut) -> None:
     """The output of the producers is taken apart by sizes that only fit the whole width."""
     for origin in sorted(cut.origins):
         walk.recorder.tensor_fault("assumes-whole-width", origin)
+
+
+def summarised(walk: Walk, cut: Cut) -> None:
+    """A statistic is taken over the whole width of the output of the producers."""
+    for origin in sorted(cut.origins):
+        walk.recorder.tensor_fault("summarises-cut-output", origin)
 
 
 def reshape(walk: Walk, base: Value, sizes: Sequence[Value], *, nested: bool) -> Value:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from meshfit.readers.source import flow_context as context
-from meshfit.readers.source.flow_shapes import leading, reshape, shape_item, split_whole
+from meshfit.readers.source.flow_shapes import leading, reshape, shape_item, split_whole, summarised
 from meshfit.readers.source.flow_values import (
     EMPTY,
     LENGTH,
@@ -48,6 +48,8 @@ _PRODUCTS: Final = frozenset(
     {"linear", "addmm", "matmul", "mm", "bmm", "einsum", "baddbmm", "_grouped_mm", "grouped_mm"}
 )
 _REDUCTIONS: Final = frozenset({"sum", "mean", "norm", "amax", "max", "var", "std"})
+_STATISTICS: Final = _REDUCTIONS | {"softmax", "log_softmax", "topk", "argmax", "sort", "logsumexp", "cumsum", "min", "amin"}
+"""Operations whose result over part of a dim is not a part of the result over all of it."""
 _INPLACE_FINE: Final = frozenset({"requires_grad_"})
 _ARITHMETIC: Final = {
     ast.Add: operator.add,
@@ -283,7 +285,9 @@ def _sliced(walk: Walk, frame: Frame, base: Value, parts: Sequence[ast.expr]) ->
     if is_instance(base.const):
         return base
     const = TENSOR if base.const is TENSOR or base.shape is not None else UNKNOWN
-    return Value(const, labels, alias=alias, cut=cut)
+    one = base.shape is not None and len(parts) == 1 and not isinstance(parts[0], ast.Slice | ast.Constant)
+    shape = base.shape[1:] if one and base.shape else None
+    return Value(const, labels, alias=alias, cut=cut, shape=shape or None, path=base.path if shape else "")
 
 
 def _narrows_last(walk: Walk, frame: Frame, parts: Sequence[ast.expr]) -> bool:
@@ -314,6 +318,10 @@ def method(walk: Walk, frame: Frame, base: Value, name: str, args: list[Value], 
     if name in _FRESH:
         return tensor(EMPTY)
     values = (base, *args, *kwargs.values())
+    if name in _STATISTICS and base.cut is not None and base.cut.heads is None:
+        dim = kwargs.get("dim", args[-1] if name == "topk" and len(args) > 1 else args[0] if args else OPAQUE)
+        if dim.const == -1 or (dim.items is not None and any(d.const == -1 for d in dim.items)) or name == "topk":
+            summarised(walk, base.cut)
     if name.endswith("_") and not name.endswith("__") and name not in _INPLACE_FINE:
         if base.alias:
             walk.recorder.changed_in_place(base)
@@ -341,7 +349,7 @@ def _plain(walk: Walk, frame: Frame, name: str, values: Sequence[Value]) -> Valu
         labels - {LENGTH} if known else labels,
         alias=base.alias if name in _VIEWS else EMPTY,
         cut=cut,
-        shape=base.shape if keeps else None,
+        shape=base.shape if keeps and name not in _MOVES else None,
         path=base.path if keeps and base.shape is not None else "",
     )
 
@@ -379,6 +387,14 @@ def _split(walk: Walk, base: Value, name: str, args: list[Value], kwargs: Mappin
     return part
 
 
+def _rows(weight: Value) -> Cut | None:
+    """The cut of `F.linear(x, weight)` for a bare parameter: its rows, counted from the end."""
+    shape = weight.shape
+    if shape is None or len(shape) < 2 or shape[-2] < 2 or not weight.path:
+        return None
+    return Cut(None, shape[-2], frozenset((weight.path,)))
+
+
 def function(walk: Walk, frame: Frame, dotted: str, args: list[Value], kwargs: Mapping[str, Value]) -> Value:
     """A function from outside the package: of torch, or a kernel."""
     name = dotted.rpartition(".")[2]
@@ -397,7 +413,8 @@ def function(walk: Walk, frame: Frame, dotted: str, args: list[Value], kwargs: M
         return tensor(union(values))
     if name in _PRODUCTS:
         weights = [value for value in values if value.shape is not None]
-        return tensor(union(weights or values) - {LENGTH})
+        weight = args[1] if name == "linear" and len(args) > 1 else OPAQUE
+        return tensor(union(weights or values) - {LENGTH}, cut=_rows(weight))
     if name in ("cat", "concat", "stack", "hstack") and args and args[0].items is not None:
         parts = args[0].items
         cut = next((p.cut for p in parts if p.cut is not None and p.cut.heads is not None), None)

@@ -7,7 +7,11 @@ Kinds of `tensor_faults`, each with a place. The place is the module whose outpu
   column-wise cut of the module leaves too little ("shape is invalid", "split_with_sizes").
 - `chunks-fused-output` (silent): the output holds several projections one after the other and is chunked; a plain
   `colwise` cut gives each rank a slice of one projection instead of a slice of each (`packed_colwise` with as many
-  parts, or `colwise_gather_output`, is right).
+  parts, or `colwise_gather_output`, is right). The place may be a bare parameter (the fused experts' gate and up):
+  loaded expert by expert its shards do come out as slices of each, but the whole then saved, or compared in a
+  gradient, holds them in another order.
+- `summarises-cut-output` (silent): a mean, norm, softmax or top-k runs over the output's last dim, hence over the
+  local part of it when the module is cut column-wise without gathering.
 - `whole-parameter-meets-cut-output` (late): a parameter with one entry per head, or per feature, meets the output
   after it was cut: the plan must cut the parameter too.
 - `embedding-assigns-output` (late): an embedding assigns into its own output, which is a DTensor while its table is
@@ -34,6 +38,7 @@ TENSOR_CONSEQUENCES: Final[Mapping[str, str]] = MappingProxyType(
         "assumes-whole-width": "late",
         "chunks-fused-output": "silent",
         "embedding-assigns-output": "late",
+        "summarises-cut-output": "silent",
         "whole-parameter-meets-cut-output": "late",
     }
 )
