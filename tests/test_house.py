@@ -33,7 +33,8 @@ def test_there_are_files_to_hold_to_the_rules() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=names(SOURCES))
 def test_a_module_fits_on_a_few_screens(path: Path) -> None:
     """At most 400 lines, and a name that says what it holds."""
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+    lines = path.read_bytes().count(b"\n")
+    assert lines <= 400
     assert path.stem not in ("utils", "helpers", "common", "manager", "misc")
 
 
