@@ -77,9 +77,10 @@ def find_class(package: Package, name: str, folder: str | None = None) -> ClassS
         if found is not None:
             return found
     needle = f"class {name}(".encode()
-    for path in sorted((package.root / "models").glob("*/modeling_*.py")):
+    models = package.root / "models"
+    for path in sorted(models.rglob("modeling_*.py")):
         if needle in path.read_bytes():
-            return _in_folder(package, name, path.parent.name)
+            return _in_folder(package, name, ".".join(path.parent.relative_to(models).parts))
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, Final
 
+from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, configs, natives, plans, statements, torch_modules
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Evaluating, Frame, LoopExit, ReturnValue
@@ -163,7 +164,11 @@ def base_init(frame: Frame, node: Node, args: list[Any], kwargs: Mapping[str, An
     """The constructor of the first base from outside the source: `PreTrainedModel`, or a class of torch."""
     bases = node.cls.external_bases if node.cls is not None else frozenset()
     if any(base.endswith(".PreTrainedModel") for base in bases):
-        node.attributes.setdefault("config", args[0] if args else kwargs.get("config", UNKNOWN))
+        config = args[0] if args else kwargs.get("config", UNKNOWN)
+        node.attributes.setdefault("config", config)
+        if isinstance(config, ConfigObject):
+            supported = at.lookup(frame, node, "_supports_sdpa")
+            config.values["_attn_implementation_internal"] = "sdpa" if supported is True else "eager"
         return
     torch_base = next((b.rpartition(".")[2] for b in sorted(bases) if b.startswith("torch.nn.")), "Module")
     if torch_base != "Module":
@@ -180,7 +185,7 @@ def _external(frame: Frame, callee: External, args: list[Any], kwargs: dict[str,
         return torch_modules.factory(name, args, kwargs)
     if package == "torch" or package.startswith("torch."):
         return UNKNOWN if name in ("device", "is_tensor") else Tensor()
-    known = natives.EXTERNAL.get(callee.dotted)
+    known = natives.EXTERNAL.get(callee.dotted) or natives.BY_NAME.get(name)
     if known is not None:
         try:
             return known(*map(natives.plain, args), **kwargs)

@@ -214,6 +214,8 @@ def _mapped(frame: Frame, config: ConfigObject, name: str) -> str:
 def lookup(frame: Frame, config: ConfigObject, name: str) -> Any:
     """`config.name`, MISSING when there is none."""
     name = _mapped(frame, config, name)
+    if name == "_attn_implementation":
+        return config.values.get(name) or config.values.get("_attn_implementation_internal")
     if name in config.values:
         value = config.values[name]
         if type(value) is int and "head" in name and not any(word in name for word in ("dim", "size", "rank")):

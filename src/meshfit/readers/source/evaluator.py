@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import calls, configs, natives
@@ -76,6 +78,9 @@ class Evaluator:
                 return configs.build_config(frame, cls, kwargs)
             node = Node(cls.name, cls, natives.node_evaluator(self), is_module=_is_module(cls))
             self._initialise(frame, node, cls, args, kwargs)
+            called = _called(cls)
+            if any(value is UNKNOWN and name in called for name, value in node.attributes.items()):
+                node.complete = False
             return node
         finally:
             self._depth -= 1
@@ -89,6 +94,17 @@ class Evaluator:
                 calls.base_init(frame, node, args, kwargs)
         except (RaisedError, BudgetError, RecursionError):
             node.complete = False
+
+
+@cache
+def _called(cls: ClassSource) -> frozenset[str]:
+    """Attributes that the class's forward calls: an unknown one of them may be a module that is not seen."""
+    forward = cls.method("forward")
+    if forward is None:
+        return frozenset()
+    functions = (node.func for node in ast.walk(forward.node) if isinstance(node, ast.Call))
+    members = (function for function in functions if isinstance(function, ast.Attribute))
+    return frozenset(m.attr for m in members if isinstance(m.value, ast.Name) and m.value.id == "self")
 
 
 def _is_module(cls: ClassSource) -> bool:

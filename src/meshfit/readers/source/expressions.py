@@ -7,7 +7,7 @@ import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at
-from meshfit.readers.source import calls
+from meshfit.readers.source import calls, torch_modules
 from meshfit.readers.source.index import Assignment, ClassSource, External, FunctionSource, ModuleSource
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Tensor, Traced
 
@@ -353,6 +353,8 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
 def _contains(left: Any, right: Any) -> bool:
     if isinstance(right, Node):
         return any(name == left for name, _ in right.children())
+    if isinstance(right, torch_modules.Activations):
+        return left in right.table
     return operator.contains(right, left)
 
 

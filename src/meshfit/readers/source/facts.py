@@ -201,7 +201,7 @@ def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dic
         if isinstance(value, bool) or value is at.MISSING:
             facts[name] = value is True
     facts["is_multimodal"] = text is not config
-    attention = configs.lookup(frame, config, "_attn_implementation")
+    attention = config.values.get("_attn_implementation")
     facts["attn_implementation"] = attention if isinstance(attention, str) else None
     experts = configs.lookup(frame, config, "_experts_implementation")
     facts["experts_implementation"] = experts if isinstance(experts, str) else None

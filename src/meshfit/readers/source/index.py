@@ -303,8 +303,11 @@ def find_package(name: str, root: Path | None = None) -> Package | None:
 
 def _collect(body: list[ast.stmt], found: dict[str, ast.stmt]) -> None:
     for node in body:
-        if isinstance(node, ast.ClassDef | FunctionNode):
+        if isinstance(node, ast.ClassDef):
             found[node.name] = node
+        elif isinstance(node, FunctionNode):
+            if not _is_accessor(node):
+                found[node.name] = node
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 for name in _targets(target):
@@ -321,6 +324,11 @@ def _collect(body: list[ast.stmt], found: dict[str, ast.stmt]) -> None:
             for handler in node.handlers:
                 _collect(handler.body, found)
             _collect(node.body, found)
+
+
+def _is_accessor(node: FunctionNode) -> bool:
+    """Whether the function is a property's setter or deleter: it does not replace the property."""
+    return any(isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in node.decorator_list)
 
 
 def _targets(target: ast.expr) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
+    "BY_NAME",
     "BUILTINS",
     "EXTERNAL",
     "SPECIAL",
@@ -127,7 +129,9 @@ def _is_a(value: Any, kind: Any) -> Any:
         name = kind.dotted.rpartition(".")[2]
         if cls is not None:
             return name == "Module" or any(base.rpartition(".")[2] == name for base in cls.external_bases)
-        return name in (value.kind, "Module") if isinstance(value, Node) else False
+        if isinstance(value, Node):
+            return name in (value.kind, "Module")
+        return isinstance(value, _ABSTRACT.get(name, ()))
     if isinstance(kind, Native) and kind.name in _TYPES:
         return isinstance(value, _TYPES[kind.name])
     return UNKNOWN
@@ -201,6 +205,11 @@ _TYPES: Final[Mapping[str, type]] = {
     "tuple": tuple,
     "set": set,
 }
+_ABSTRACT: Final[Mapping[str, tuple[type, ...]]] = {
+    "Sequence": (list, tuple, str, range),
+    "Iterable": (list, tuple, str, range, dict, set),
+    "Mapping": (dict,),
+}
 _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     **{name: kind for name, kind in _TYPES.items() if name != "list"},
     "abs": abs,
@@ -223,6 +232,8 @@ BUILTINS: Final[Mapping[str, Any]] = {
     "len": Native("len", _length),
     "list": Native("list", _list),
     "enumerate": Native("enumerate", _enumerate),
+    "iter": Native("iter", lambda value: iter(_list(value))),
+    "next": Native("next", lambda iterator, default=UNKNOWN: next(iterator, default)),
     "zip": Native("zip", _zip),
     "print": Native("print", lambda *_a, **_k: None),
 }
@@ -238,12 +249,26 @@ EXTERNAL: Final[Mapping[str, Callable[..., Any]]] = {
     "copy.deepcopy": _deepcopy,
     "copy.copy": _shallow_copy,
     "collections.OrderedDict": dict,
+    "functools.partial": lambda function, *_args, **_options: function,
+    "itertools.cycle": lambda value: itertools.cycle(_list(value)),
     "collections.abc.Iterable": lambda *_a: UNKNOWN,
     **{
         f"math.{name}": getattr(math, name)
         for name in ("sqrt", "log", "log2", "ceil", "floor", "pow", "prod", "gcd", "exp")
     },
 }
+
+
+def _flash_attention(config: Any = None, requested_attention_implementation: Any = None) -> bool:
+    """transformers' `is_flash_attention_requested`."""
+    chosen = requested_attention_implementation
+    if isinstance(config, ConfigObject):
+        chosen = config.values.get("_attn_implementation")
+    return isinstance(chosen, str) and "flash" in chosen
+
+
+BY_NAME: Final[Mapping[str, Callable[..., Any]]] = {"is_flash_attention_requested": _flash_attention}
+"""Functions of transformers' utilities, wherever a version keeps them."""
 
 
 def module_method(frame: Frame, node: Node, name: str) -> Native | None:
