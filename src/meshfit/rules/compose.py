@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
-from meshfit.report import Consequence
+from meshfit.report import Consequence, Severity
 from meshfit.rules import plans
 from meshfit.rules.conversions import broken_conversions
 from meshfit.rules.registry import Finding, rule
@@ -142,17 +142,45 @@ def conversions_keep_fsdp_shards(facts: ModelFacts, mesh: MeshSpec) -> Iterator[
     Source: transformers 5.23 distributed/sharding_utils.py `DtensorShardOperation`, core_model_loading.py `Chunk`,
     `Concatenate`.
     """
-    whole = (plans.Cut(name, "fsdp", 0, shape, packed=False) for name, shape in facts.parameters.items() if shape)
-    for cut, operation in broken_conversions(facts.conversions, whole):
-        yield Finding(
-            message=f"loading a checkpoint applies {operation} at dim 0 to {cut.parameter}, which dp_shard_size "
-            f"({mesh.dp_shard_size}) cuts at dim 0: each rank would hold the wrong rows",
-            help="save the checkpoint once from one process after loading (its names then match), or load it whole and "
-            "shard it afterwards",
-            alternatives=(1,),
-            facts=("conversions",),
-        )
-        return
+    for cut, operation in broken_conversions(facts.conversions, _cut_by_fsdp(facts)):
+        if plans.on_text_path(cut.parameter, facts):
+            yield _rearranged(cut, operation, mesh, "each rank would hold the wrong rows")
+            return
+
+
+@rule(
+    "DP004",
+    "dp-tower-conversion",
+    axis="dp_shard",
+    engines=("transformers",),
+    consequence=Consequence.SILENT,
+    severity=Severity.WARNING,
+    size_free=True,
+)
+def conversions_keep_fsdp_shards_of_towers(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """As `dp-checkpoint-conversion`, for parameters that only images or sound reach.
+
+    Why: text alone is computed right, so it is a limit of use; with an image the answer is wrong.
+    Source: as `dp-checkpoint-conversion`; executed on a vision tower whose projections are permuted on load.
+    """
+    for cut, operation in broken_conversions(facts.conversions, _cut_by_fsdp(facts)):
+        if not plans.on_text_path(cut.parameter, facts):
+            yield _rearranged(cut, operation, mesh, "text runs right, anything else is computed with the wrong rows")
+            return
+
+
+def _cut_by_fsdp(facts: ModelFacts) -> Iterator[plans.Cut]:
+    return (plans.Cut(name, "fsdp", 0, shape, packed=False) for name, shape in facts.parameters.items() if shape)
+
+
+def _rearranged(cut: plans.Cut, operation: str, mesh: MeshSpec, outcome: str) -> Finding:
+    return Finding(
+        message=f"loading a checkpoint applies {operation} at dim 0 to {cut.parameter}, which dp_shard_size "
+        f"({mesh.dp_shard_size}) cuts at dim 0: {outcome}",
+        help="load the checkpoint whole and shard it afterwards",
+        alternatives=(1,),
+        facts=("conversions",),
+    )
 
 
 def _no_fsdp_plan() -> Finding:

@@ -12,13 +12,45 @@ from meshfit.rules.causes import Cause, cause
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import divisors, satisfying
 
-FAULTS: Final[Mapping[str, Cause]] = {}
+NO_CONTEXT: Final = "use dp_shard_size or tp_size for this model"
+
+FAULTS: Final[Mapping[str, Cause]] = {
+    "local-positions": Cause(
+        Consequence.SILENT,
+        "positions are counted over the local part of the sequence instead of taken from position_ids",
+        NO_CONTEXT,
+    ),
+    "mask-reaches-attention": Cause(
+        Consequence.LATE,
+        "a mask is built from position_ids and reaches an attention module not named *self_attn, where the hook does "
+        "not take it away",
+        NO_CONTEXT,
+    ),
+    "bias-reaches-attention": Cause(
+        Consequence.LATE, "the attention adds a bias to its scores, which the ring cannot share out", NO_CONTEXT
+    ),
+    "encoder-made-causal": Cause(
+        Consequence.SILENT, "the hook makes a bidirectional attention named *self_attn causal", NO_CONTEXT
+    ),
+    "non-causal-attention": Cause(
+        Consequence.LATE, "the ring runs causal attention only, and this one is not", NO_CONTEXT
+    ),
+    "attention-sinks": Cause(
+        Consequence.SILENT, "the ring drops the extra entries of the softmax (attention sinks)", NO_CONTEXT
+    ),
+    "attention-rejects-is-causal": Cause(
+        Consequence.LATE, "the attention has no place for is_causal, which the hook passes", NO_CONTEXT
+    ),
+    "mixes-tokens": Cause(
+        Consequence.SILENT, "a convolution, recurrence or scan runs over the local tokens alone", NO_CONTEXT
+    ),
+}
 """Kinds of `context_faults` and what they mean."""
 
 OTHER_FAULT: Final = Cause(
     Consequence.SILENT,
     "the forward depends on the whole sequence, of which a rank has a part",
-    "use dp_shard_size or tp_size for this model",
+    NO_CONTEXT,
 )
 
 

@@ -152,7 +152,7 @@ def conversions_keep_experts_whole(facts: ModelFacts, mesh: MeshSpec) -> Iterato
         yield Finding(
             message=f"loading a checkpoint applies {operation} along dim {cut.dim} of {cut.parameter}, which ep_size "
             f"({mesh.ep_size}) cuts along that dim",
-            help="save the checkpoint once from one process in the model's own format",
+            help="use tp_size for the experts, or load the checkpoint whole and split it afterwards",
             alternatives=(1,),
             facts=("conversions", "ep_plan"),
         )

@@ -12,13 +12,68 @@ from meshfit.rules.causes import Cause, cause
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import divisors, satisfying
 
-FAULTS: Final[Mapping[str, Cause]] = {}
+OTHER_AXES: Final = "use tp_size or dp_shard_size (FSDP) for this model"
+
+DOES: Final[Mapping[str, str]] = {
+    "rescales": "scales",
+    "normalises": "normalises",
+    "adds-to": "adds to",
+    "projects": "projects",
+    "slices": "slices",
+    "overwrites": "overwrites a part of",
+    "transforms": "transforms",
+}
+PHASES: Final[Mapping[str, str]] = {
+    "embeddings": "the embeddings before the layers, and a later stage would do so again to what it received",
+    "hidden-between-layers": "the hidden states between layers, also where a stage does not hold the layer",
+    "hidden-after-layers": "the hidden states after the layers, outside the module named norm, so every stage would",
+}
+"""Where in the base forward something happens to what the stages pass on, and why that breaks."""
+
+
+def _late(why: str) -> Cause:
+    return Cause(Consequence.LATE, why, OTHER_AXES)
+
+
+def _silent(why: str) -> Cause:
+    return Cause(Consequence.SILENT, why, OTHER_AXES)
+
+
+FAULTS: Final[Mapping[str, Cause]] = {
+    **{
+        f"{word}-{phase}": (_late if word == "slices" else _silent)(f"the base forward {does} {where}")
+        for word, does in DOES.items()
+        for phase, where in PHASES.items()
+    },
+    "unpacks-layer-output": _late(
+        "the forward unpacks a layer's result, and the stand-in for a layer returns a tensor"
+    ),
+    "indexes-layer-output": _late(
+        "the forward indexes a layer's result, and the stand-in for a layer returns a tensor"
+    ),
+    "reads-layer-attribute": _late("the forward reads an attribute that the stand-in for a layer does not have"),
+    "reads-embedding-attribute": _late("the forward reads an attribute of embed_tokens, which later stages replace"),
+    "reads-norm-attribute": _late("the forward reads an attribute of norm, which all but the last stage replace"),
+    "reads-head-attribute": _late("the forward reads an attribute of lm_head, which all but the last stage replace"),
+    "layer-input-not-first": _silent("the hidden state is not a layer's first argument, which a stand-in returns"),
+    "repeats-layers": _silent("the layers run more than once, and a stage only repeats its own"),
+    "layers-read-embeddings": _silent("layers read the embeddings beside the hidden state, and later stages have none"),
+    "shares-state-across-layers": _silent("a layer reads what a layer of another stage made beside the hidden state"),
+    "needs-input-ids": _late("something beside the embedding is computed from input_ids, and later stages have none"),
+    "refuses-inputs-embeds": _late("the forward takes no inputs_embeds, by which a later stage is fed"),
+    "refuses-argument": _late("the base forward lacks a parameter that the model's forward passes to it"),
+    "returns-no-hidden-state": _late("the base output has no last_hidden_state to send on"),
+    "returns-no-cache": _late("the output has no past_key_values, which every stage reads"),
+    "returns-no-logits": _late("the output of the model has no logits"),
+    "no-hidden-size": _late("the config has no hidden_size, by which a stage sizes what it receives"),
+    "other-hidden-width": _late("the hidden state is not hidden_size wide, and a stage receives into that width"),
+}
 """Kinds of `pipeline_faults` and what they mean."""
 
 OTHER_FAULT: Final = Cause(
     Consequence.SILENT,
     "the forward of the base model gives another result when stages run it in parts",
-    "use tp_size or dp_shard_size (FSDP) for this model",
+    OTHER_AXES,
 )
 
 MISSING: Final[Mapping[str, tuple[str, Consequence]]] = {
@@ -260,7 +315,7 @@ def accelerate_has_no_pipeline_axis(facts: ModelFacts, mesh: MeshSpec) -> Iterat
 def _missing(name: str, what: str, consequence: Consequence) -> Finding:
     return Finding(
         message=f"has no {name}, {what}; transformers splits by that name and does not read _pp_plan",
-        help="use tp_size or dp_shard_size (FSDP) for this model",
+        help=OTHER_AXES,
         alternatives=(1,),
         facts=("base_children",),
         consequence=consequence,

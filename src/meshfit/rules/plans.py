@@ -16,7 +16,18 @@ from typing import Any, Final
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 
-__all__ = ["STYLES", "Cut", "cuts", "ep_plan", "fsdp_plan", "module_styles", "override", "style_of", "tp_plan"]
+__all__ = [
+    "STYLES",
+    "Cut",
+    "cuts",
+    "ep_plan",
+    "fsdp_plan",
+    "module_styles",
+    "on_text_path",
+    "override",
+    "style_of",
+    "tp_plan",
+]
 
 STYLES: Final = frozenset(
     {
@@ -161,6 +172,18 @@ def fsdp_plan(facts: ModelFacts, mesh: MeshSpec) -> Mapping[str, str]:
     """The FSDP plan in force: the model's, with the passed rules over it."""
     given = override(mesh, "fsdp_plan")
     return facts.fsdp_plan if given is None else {**facts.fsdp_plan, **given}
+
+
+def on_text_path(parameter: str, facts: ModelFacts) -> bool:
+    """Whether text reaches the parameter: it lies in the stack of the decoder layers, the embedding or the head.
+
+    The rest is what only images or sound reach: towers and projectors of a multimodal model.
+    """
+    if not (facts.knows("is_multimodal") and facts.is_multimodal):
+        return True
+    stacks = {name.rpartition(".")[0] for name in facts.layer_lists}
+    ends = {name for name in (facts.embedding_name, facts.head_name) if name is not None}
+    return any(not name or parameter.startswith(f"{name}.") for name in stacks | ends)
 
 
 def _below(name: str, plan: Mapping[str, str]) -> bool:

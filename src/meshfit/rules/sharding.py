@@ -16,20 +16,35 @@ from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import satisfying
 
 FAULTS: Final[Mapping[str, Cause]] = {
-    "output-assumed-whole": Cause(
+    "assumes-whole-width": Cause(
         Consequence.LATE,
-        "the forward splits or views its output by the whole width, of which a rank has a part",
-        "cut it colwise_gather_output, or read the sizes from the tensor",
+        "its output is split, sliced or viewed by sizes of the whole width",
+        "cut it colwise_gather_output, or take the sizes from the tensor",
     ),
-    "assigns-into-own-output": Cause(
+    "chunks-fused-output": Cause(
+        Consequence.SILENT,
+        "its output holds several projections one after the other, and a rank would get a part of one",
+        "cut it packed_colwise (two projections) or colwise_gather_output",
+    ),
+    "summarises-cut-output": Cause(
+        Consequence.SILENT,
+        "a mean, norm, softmax or top-k runs over the width of its output, of which a rank has a part",
+        "cut it colwise_gather_output",
+    ),
+    "whole-parameter-meets-cut-output": Cause(
         Consequence.LATE,
-        "it writes into its own output, which mixes plain and distributed tensors",
-        "leave it out of the plan",
+        "its output meets a parameter that has an entry for every head or feature and is not cut",
+        "cut the parameter in the plan too, and style its module local_params",
+    ),
+    "embedding-assigns-output": Cause(
+        Consequence.LATE,
+        "the embedding assigns plain values into its own distributed output",
+        "leave the embedding out of the plan",
     ),
 }
 """Kinds of `tensor_faults` and what they mean."""
 
-OTHER_FAULT: Final = Cause(Consequence.LATE, "its forward needs weights whole", "leave the module out of the plan")
+OTHER_FAULT: Final = Cause(Consequence.LATE, "its forward needs it whole", "leave the module out of the plan")
 
 
 @rule("TP010", "tp-tied-head", axis="tp", engines=("transformers",), consequence=Consequence.LATE, size_free=True)
@@ -132,6 +147,8 @@ def conversions_keep_cut_dims(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Fin
     """
     cuts = plans.cuts(plans.tp_plan(facts, mesh), facts.parameters)
     for cut, operation in broken_conversions(facts.conversions, cuts):
+        if not plans.on_text_path(cut.parameter, facts):
+            continue
         yield Finding(
             message=f"loading a checkpoint applies {operation} along dim {cut.dim} of {cut.parameter}, which the TP "
             f"plan cuts along that dim over tp_size ({mesh.tp_size}) ranks: each would hold the wrong rows",
@@ -195,14 +212,16 @@ def forwards_take_cut_modules(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Fin
     something else, on a slice.
     Source: transformers 5.23 distributed/tensor_parallel.py, hooks of the styles; the class's own forward.
     """
-    plan = plans.tp_plan(facts, mesh)
-    cut_modules = {cut.module: cut.style for cut in plans.cuts(plan, facts.parameters)}
-    for kind, name in facts.tensor_faults:
-        style = cut_modules.get(name)
-        if style is not None and style not in plans.GATHERED:
+    cut = {}
+    for found in plans.cuts(plans.tp_plan(facts, mesh), facts.parameters):
+        cut[found.parameter] = cut[found.module] = found.style
+    for kind, where in facts.tensor_faults:
+        name, _, parameter = where.partition(" with ")
+        if _breaks(kind, cut.get(name), parameter in cut):
             meaning = cause(FAULTS, kind, OTHER_FAULT)
+            met = f": {parameter}" if parameter else ""
             yield Finding(
-                message=f"the TP plan cuts {name} ({style}, tp_size {mesh.tp_size}), but {meaning.why}",
+                message=f"the TP plan cuts {name} ({cut[name]}, tp_size {mesh.tp_size}), but {meaning.why}{met}",
                 help=meaning.help,
                 alternatives=(1,),
                 facts=("tp_plan",),
@@ -260,6 +279,17 @@ def latent_rope_width_is_global(facts: ModelFacts, mesh: MeshSpec) -> Iterator[F
                 facts=("tp_plan",),
             )
             return
+
+
+def _breaks(kind: str, style: str | None, meets_cut: bool) -> bool:
+    """Whether a fault of that kind shows under the style its module is cut with."""
+    if style is None:
+        return False
+    if kind == "chunks-fused-output":
+        return style in ("colwise", "local_colwise")
+    if kind == "embedding-assigns-output":
+        return True
+    return style in plans.LOCAL_COLUMNS and not meets_cut
 
 
 def _rows_aligned(width: int, tp_size: int, itemsize: int) -> bool:
