@@ -1,8 +1,8 @@
 r"""What loading a checkpoint does to its tensors before they become parameters, read from transformers' own mapping.
 
-Why it matters: a sharded parameter is cut while it is read, before the operations run. `convert_and_load_state_dict_in_model`
-gives every checkpoint tensor of a converter the placement of the *first target's* parameter (`DtensorShardOperation`),
-so an operation sees the rank's slice where it expects the whole:
+Why it matters: a sharded parameter is cut while it is read, before the operations run.
+`convert_and_load_state_dict_in_model` gives every checkpoint tensor of a converter the placement of the
+*first target's* parameter (`DtensorShardOperation`), so an operation sees the rank's slice where it expects the whole:
 
 - `Chunk(0)` onto q, k, v cut at dim 0: rank 0 of 2 reads the first half of the rows of `[q; k; v]` and chunks that half
   into three. The sizes are right, the rows are not: silent. Tensor parallelism (colwise) and FSDP2 alike, which cuts
@@ -46,7 +46,7 @@ _DIM_LAST: Final = {"Conv3dToLinear": None, "LinearToConv3d": None}
 
 
 def targets_parameter(conversion: Conversion, name: str) -> bool:
-    """Whether one of the conversion's targets is (a part of) the parameter's name; `*` in a target stands for anything."""
+    """Whether a target of the conversion is (a part of) the parameter's name; `*` in a target stands for anything."""
     return any(fnmatchcase(name, f"*{target}*") for target in conversion.targets)
 
 
@@ -198,7 +198,10 @@ def _operation(step: ast.Call) -> tuple[str, int | None]:
     if name in _DIM_LAST:
         return name, _DIM_LAST[name]
     keywords = {keyword.arg: keyword.value for keyword in step.keywords}
-    given = next((keywords[k] for k in ("dim", "dim0", "stack_dim") if k in keywords), step.args[0] if step.args else None)
+    if isinstance(keywords.get("check_dims"), ast.Constant) and keywords["check_dims"].value is True:
+        return name, None
+    positional = step.args[0] if step.args else None
+    given = next((keywords[k] for k in ("dim", "dim0", "stack_dim") if k in keywords), positional)
     if given is None:
         return name, 0
     try:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshfit.readers.source import flow_context as context
 from meshfit.readers.source import flow_tensors as tensors
+from meshfit.readers.source.flow_builtins import BUILTINS, arguments, container_method
 from meshfit.readers.source.flow_shapes import summarised
-from meshfit.readers.source.flow_tensors import arithmetic, combine, compared, element, item, iterate, tensor_attribute
 from meshfit.readers.source.flow_values import (
     ATTENTION,
     EMPTY,
-    NOTHING,
+    HOLDER,
     OPAQUE,
     SHAPE,
     TENSOR,
@@ -21,6 +21,7 @@ from meshfit.readers.source.flow_values import (
     Value,
     is_instance,
     parameter_shape,
+    plain_value,
     tensor,
     union,
 )
@@ -30,21 +31,7 @@ from meshfit.readers.source.values import UNKNOWN, Instance
 if TYPE_CHECKING:
     from meshfit.readers.source.flow_walk import Frame, Walk
 
-__all__ = [
-    "Method",
-    "arithmetic",
-    "bind",
-    "call",
-    "call_module",
-    "combine",
-    "compared",
-    "element",
-    "item",
-    "item_assigned",
-    "iterate",
-    "leaf_kind",
-    "tensor_attribute",
-]
+__all__ = ["Method", "bind", "call", "call_module", "item_assigned", "leaf_kind"]
 
 MIXING: Final = frozenset(
     {"Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d", "Conv1D", "LSTM", "GRU", "EmbeddingBag"}
@@ -83,30 +70,10 @@ def call(walk: Walk, frame: Frame, node: ast.Call) -> Value:
         base = walk.value(frame, function.value)
         return _method_call(walk, frame, node, base, function.attr)
     if isinstance(function, ast.Name) and function.id not in frame.env:
-        builtin = _BUILTINS.get(function.id)
+        builtin = BUILTINS.get(function.id)
         if builtin is not None:
             return builtin(walk, frame, node)
     return _apply(walk, frame, node, walk.value(frame, function))
-
-
-def arguments(walk: Walk, frame: Frame, node: ast.Call) -> tuple[list[Value], dict[str, Value]]:
-    """Evaluated positional and keyword arguments, `*` and `**` spread where their contents are known."""
-    args: list[Value] = []
-    for argument in node.args:
-        value = walk.value(frame, argument)
-        if isinstance(argument, ast.Starred) and value.items is not None:
-            args.extend(value.items)
-        else:
-            args.append(value)
-    kwargs: dict[str, Value] = {}
-    for keyword in node.keywords:
-        value = walk.value(frame, keyword.value)
-        if keyword.arg is not None:
-            kwargs[keyword.arg] = value
-        elif value.fields:
-            context.keywords_collide(walk, frame, kwargs, value.fields)
-            kwargs.update({name: entry for name, entry in value.fields.items() if name[0] != "?"})
-    return args, kwargs
 
 
 def _apply(walk: Walk, frame: Frame, node: ast.Call, target: Value) -> Value:
@@ -155,9 +122,7 @@ def _follow(
     args: list[Value],
     kwargs: dict[str, Value],
 ) -> Value:
-    from meshfit.readers.source.flow_walk import Frame as NewFrame
-
-    inner = NewFrame(function, instance if instance is not None else frame.instance, path, frame.depth + 1)
+    inner = walk.enter(function, instance if instance is not None else frame.instance, path, frame.depth + 1)
     bind(inner, args, kwargs, method=instance is not None)
     if instance is None:
         inner.env.setdefault("self", OPAQUE)
@@ -290,7 +255,7 @@ def _method_call(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: st
         args, kwargs = arguments(walk, frame, node)
         return tensors.function(walk, frame, f"{const.dotted}.{name}", args, kwargs)
     if base.fields is not None or base.items is not None:
-        return _container_method(walk, frame, node, base, name)
+        return container_method(walk, frame, node, base, name)
     if const is UNKNOWN:
         args, kwargs = arguments(walk, frame, node)
         return tensors.method(walk, frame, base, name, args, kwargs)
@@ -302,14 +267,12 @@ def _method_call(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: st
 
 def _computed(walk: Walk, frame: Frame, node: ast.Call, const: object, name: str) -> Value:
     """A method of a config or another plain object, as its reader computes it."""
-    from meshfit.readers.source.flow_walk import _HOLDER, _plain
-
     args, kwargs = arguments(walk, frame, node)
     if frame.instance is None or const is None or any(v.const in (UNKNOWN, TENSOR) for v in (*args, *kwargs.values())):
         return _unknown(args, kwargs)
     names = {f"_a{i}": value.const for i, value in enumerate(args)}
-    expression = ast.Call(ast.Attribute(_HOLDER, name, ast.Load()), [ast.Name(n, ast.Load()) for n in names], [])
-    return _plain(frame.instance.evaluate(expression, {"_holder": const, **names}))
+    expression = ast.Call(ast.Attribute(HOLDER, name, ast.Load()), [ast.Name(n, ast.Load()) for n in names], [])
+    return plain_value(frame.instance.evaluate(expression, {"_holder": const, **names}))
 
 
 def _inherited(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
@@ -332,7 +295,9 @@ def _inherited(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str)
 
 def input_embeddings(base: Value) -> Value | None:
     """What `get_input_embeddings()` of transformers finds: an attribute of the model or of its base model."""
-    instance: Instance = base.const  # type: ignore[assignment]
+    if not is_instance(base.const):
+        return None
+    instance = base.const
     names = (instance.attributes.get("_input_embed_layer"), *_EMBEDDING_NAMES)
     for name in names:
         child = instance.attributes.get(name) if isinstance(name, str) else None
@@ -345,105 +310,3 @@ def input_embeddings(base: Value) -> Value | None:
         if nested is not None:
             return nested
     return None
-
-
-def _container_method(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
-    args, kwargs = arguments(walk, frame, node)
-    fields = base.fields
-    key = args[0].const if args else None
-    if fields is not None and name in ("get", "pop") and isinstance(key, str):
-        fallback = args[1] if len(args) > 1 else kwargs.get("default", NOTHING)
-        return fields.get(key, fallback if not any(f[0] == "?" for f in fields) else OPAQUE)
-    if fields is not None and name in ("copy", "to_dict"):
-        return base
-    if (
-        fields is not None
-        and name == "update"
-        and args
-        and args[0].fields is not None
-        and isinstance(node.func, ast.Attribute)
-    ):
-        walk.assign(frame, node.func.value, Value(fields={**fields, **args[0].fields}), store=False)
-        return NOTHING
-    if name in ("append", "extend") and isinstance(node.func, ast.Attribute):
-        held = Value(labels=union((base, *args)), fields={"?": Value(labels=union(args))})
-        walk.assign(frame, node.func.value, held, store=False)
-        return NOTHING
-    if fields is not None and name in ("values", "items"):
-        return Value(labels=union((base,)), fields={"?": Value(labels=union((base,)))})
-    return Value(labels=union((base, *args)))
-
-
-def _length(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    value = walk.value(frame, node.args[0])
-    if value.items is not None and not any(entry.path == "*" for entry in value.items):
-        return Value(len(value.items))
-    return Value()
-
-
-def _number(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    values = [walk.value(frame, argument) for argument in node.args]
-    consts = [value.const for value in values]
-    if consts and all(isinstance(const, int | float) for const in consts):
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        function = {"int": int, "float": float, "abs": abs, "bool": bool, "min": min, "max": max}[name]
-        try:
-            return Value(function(consts) if name in ("min", "max") and len(consts) > 1 else function(*consts))  # type: ignore[operator,arg-type]
-        except (TypeError, ValueError, OverflowError):
-            return OPAQUE
-    return Value(labels=union(values))
-
-
-def _isinstance(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    value = walk.value(frame, node.args[0])
-    names = {getattr(n, "attr", getattr(n, "id", "")) for n in ast.walk(node.args[1])}
-    if value.const is None:
-        return Value(False)
-    if value.const is TENSOR:
-        return Value("Tensor" in names or "FloatTensor" in names or "LongTensor" in names)
-    if value.items is not None:
-        return Value(bool(names & {"tuple", "list"}))
-    if value.fields is not None:
-        return Value(True) if "dict" in names else OPAQUE
-    if isinstance(value.const, bool | int | float | str):
-        return Value(type(value.const).__name__ in names)
-    return OPAQUE
-
-
-def _getattr(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    base = walk.value(frame, node.args[0])
-    name = walk.value(frame, node.args[1]).const
-    found = walk.load(frame, base, name) if isinstance(name, str) else OPAQUE
-    missing = found is OPAQUE and len(node.args) > 2
-    return walk.value(frame, node.args[2]) if missing and is_instance(base.const) else found
-
-
-def _hasattr(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    base = walk.value(frame, node.args[0])
-    name = walk.value(frame, node.args[1]).const
-    if is_instance(base.const) and isinstance(name, str) and frame.instance is not None:
-        instance: Instance = base.const  # type: ignore[assignment]
-        return Value(name in instance.attributes or (instance.cls is not None and instance.cls.find(name) is not None))
-    return OPAQUE
-
-
-def _sequence(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    return walk.value(frame, node.args[0]) if node.args else Value(items=())
-
-
-def _dict(walk: Walk, frame: Frame, node: ast.Call) -> Value:
-    args, kwargs = arguments(walk, frame, node)
-    return Value(fields={**(args[0].fields or {} if args else {}), **kwargs})
-
-
-_BUILTINS: Final = {
-    "len": _length,
-    **dict.fromkeys(("int", "float", "abs", "bool", "min", "max"), _number),
-    "isinstance": _isinstance,
-    "getattr": _getattr,
-    "hasattr": _hasattr,
-    "tuple": _sequence,
-    "list": _sequence,
-    "iter": _sequence,
-    "dict": _dict,
-}

@@ -146,8 +146,9 @@ def _causal(frame: Frame, args: Sequence[Value], kwargs: Mapping[str, Value], *,
         return given.truth
     if not interface:
         return False
-    module = args[0].const if args and is_instance(args[0].const) else frame.instance
-    flag = module.attributes.get("is_causal", True) if module is not None else True  # type: ignore[union-attr]
+    first = args[0].const if args else None
+    module = first if is_instance(first) else frame.instance
+    flag = module.attributes.get("is_causal", True) if module is not None else True
     return flag if isinstance(flag, bool) else None
 
 
@@ -189,9 +190,9 @@ def leaf_called(walk: Walk, frame: Frame, kind: str, path: str, first: Value) ->
     """A leaf of torch called with `first`: an embedding of positions, or an operation across tokens."""
     if kind.startswith("Embedding") and LOCAL_POSITIONS in first.labels:
         local_positions(walk, frame)
-    if kind.startswith(("Conv", "LSTM", "GRU")) and kind != "Conv1D":
-        if any(label[0] != "$" and not label.startswith("param:") for label in first.labels):
-            walk.recorder.context_fault("mixes-tokens", path)
+    across = kind.startswith(("Conv", "LSTM", "GRU")) and kind != "Conv1D"
+    if across and any(label[0] != "$" and not label.startswith("param:") for label in first.labels):
+        walk.recorder.context_fault("mixes-tokens", path)
 
 
 def kernel(walk: Walk, frame: Frame, name: str, values: Sequence[Value]) -> None:

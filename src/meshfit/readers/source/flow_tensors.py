@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-import operator
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from meshfit.readers.source import flow_context as context
-from meshfit.readers.source.flow_shapes import leading, reshape, shape_item, split_whole, summarised
+from meshfit.readers.source.flow_shapes import reshape, shape_item, split_whole, summarised
 from meshfit.readers.source.flow_values import (
     EMPTY,
     LENGTH,
@@ -18,97 +16,136 @@ from meshfit.readers.source.flow_values import (
     TENSOR,
     Cut,
     Value,
-    is_instance,
-    join,
     tensor,
     union,
 )
-from meshfit.readers.source.values import UNKNOWN, Instance
+from meshfit.readers.source.values import UNKNOWN
 
 if TYPE_CHECKING:
     from meshfit.readers.source.flow_walk import Frame, Walk
 
-__all__ = ["arithmetic", "combine", "compared", "element", "function", "item", "iterate", "method", "tensor_attribute"]
+__all__ = ["combine", "function", "method", "tensor_attribute"]
 
 _VIEWS: Final = frozenset(
-    "transpose permute squeeze unsqueeze expand expand_as t swapaxes movedim narrow select diagonal unbind view_as"
-    " to contiguous type_as type".split()
+    [
+        "transpose",
+        "permute",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "expand_as",
+        "t",
+        "swapaxes",
+        "movedim",
+        "narrow",
+        "select",
+        "diagonal",
+        "unbind",
+        "view_as",
+        "to",
+        "contiguous",
+        "type_as",
+        "type",
+    ]
 )
 _MOVES: Final = frozenset({"transpose", "permute", "t", "swapaxes", "movedim", "unbind", "select"})
 _ELEMENTWISE: Final = frozenset(
-    "float half bfloat16 double clone detach mul add sub div pow sqrt rsqrt exp log log1p abs neg sigmoid tanh silu gelu"
-    " relu softmax log_softmax masked_fill clamp clip where dropout normalize rms_norm layer_norm square softplus type_as"
-    " to contiguous unsqueeze squeeze expand expand_as multiply nan_to_num floor round cos sin flip".split()
+    [
+        "float",
+        "half",
+        "bfloat16",
+        "double",
+        "clone",
+        "detach",
+        "mul",
+        "add",
+        "sub",
+        "div",
+        "pow",
+        "sqrt",
+        "rsqrt",
+        "exp",
+        "log",
+        "log1p",
+        "abs",
+        "neg",
+        "sigmoid",
+        "tanh",
+        "silu",
+        "gelu",
+        "relu",
+        "softmax",
+        "log_softmax",
+        "masked_fill",
+        "clamp",
+        "clip",
+        "where",
+        "dropout",
+        "normalize",
+        "rms_norm",
+        "layer_norm",
+        "square",
+        "softplus",
+        "type_as",
+        "to",
+        "contiguous",
+        "unsqueeze",
+        "squeeze",
+        "expand",
+        "expand_as",
+        "multiply",
+        "nan_to_num",
+        "floor",
+        "round",
+        "cos",
+        "sin",
+        "flip",
+    ]
 )
 _FRESH: Final = frozenset(
-    "zeros ones empty full tensor zeros_like ones_like empty_like full_like rand randn rand_like randn_like new_zeros"
-    " new_ones new_empty new_full eye as_tensor new_tensor triu tril finfo".split()
+    [
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "tensor",
+        "zeros_like",
+        "ones_like",
+        "empty_like",
+        "full_like",
+        "rand",
+        "randn",
+        "rand_like",
+        "randn_like",
+        "new_zeros",
+        "new_ones",
+        "new_empty",
+        "new_full",
+        "eye",
+        "as_tensor",
+        "new_tensor",
+        "triu",
+        "tril",
+        "finfo",
+    ]
 )
 _PRODUCTS: Final = frozenset(
     {"linear", "addmm", "matmul", "mm", "bmm", "einsum", "baddbmm", "_grouped_mm", "grouped_mm"}
 )
 _REDUCTIONS: Final = frozenset({"sum", "mean", "norm", "amax", "max", "var", "std"})
-_STATISTICS: Final = _REDUCTIONS | {"softmax", "log_softmax", "topk", "argmax", "sort", "logsumexp", "cumsum", "min", "amin"}
+_STATISTICS: Final = _REDUCTIONS | {
+    "softmax",
+    "log_softmax",
+    "topk",
+    "argmax",
+    "sort",
+    "logsumexp",
+    "cumsum",
+    "min",
+    "amin",
+}
 """Operations whose result over part of a dim is not a part of the result over all of it."""
 _INPLACE_FINE: Final = frozenset({"requires_grad_"})
-_ARITHMETIC: Final = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_COMPARE: Final = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-_INDEX_NAMES: Final = frozenset({"layer_idx", "layer_id", "layer_number", "block_idx", "idx", "index"})
-
-
-def arithmetic(op: ast.operator, left: float, right: float) -> object:
-    """`left op right` of plain numbers, UNKNOWN where it fails."""
-    function = _ARITHMETIC.get(type(op))
-    if function is None and isinstance(op, ast.Pow) and abs(right) <= 8:
-        return left**right if left else UNKNOWN
-    try:
-        return UNKNOWN if function is None else function(left, right)
-    except (ArithmeticError, ValueError):
-        return UNKNOWN
-
-
-def compared(op: ast.cmpop, left: Value, right: Value) -> bool | None:
-    """The answer of a comparison, None when unknown."""
-    if isinstance(op, ast.Is | ast.IsNot):
-        if right.const is None and right.items is None and right.fields is None:
-            answer = left.is_none
-        elif isinstance(right.const, bool) and isinstance(left.const, bool):
-            answer = left.const is right.const
-        else:
-            answer = None
-        return answer if answer is None or isinstance(op, ast.Is) else not answer
-    unknown = (UNKNOWN, TENSOR, SHAPE)
-    if left.const in unknown or right.const in unknown:
-        return None
-    if isinstance(op, ast.In | ast.NotIn):
-        if isinstance(right.const, tuple | list | dict | set | frozenset | str):
-            try:
-                return (left.const in right.const) is isinstance(op, ast.In)
-            except TypeError:
-                return None
-        return None
-    compare = _COMPARE.get(type(op))
-    plain = (bool, int, float, str, type(None))
-    if compare is None or not isinstance(left.const, plain) or not isinstance(right.const, plain):
-        return None
-    try:
-        return bool(compare(left.const, right.const))
-    except TypeError:
-        return None
 
 
 def tensor_attribute(_walk: Walk, _frame: Frame, base: Value, name: str) -> Value:
@@ -165,138 +202,6 @@ def _parameter_meets(walk: Walk, parameter: Value, cut: Cut) -> None:
     if whole:
         for origin in sorted(origins - {owner}):
             walk.recorder.tensor_fault("whole-parameter-meets-cut-output", f"{origin} with {parameter.path}")
-
-
-def element(value: Value) -> Value:
-    """One element of a tuple, list, mapping or of what a split returned."""
-    if value.items is not None:
-        joined = value.items[0] if value.items else OPAQUE
-        for entry in value.items[1:]:
-            joined = join(joined, entry)
-        return joined
-    if value.fields is not None:
-        entries = list(value.fields.values())
-        joined = entries[0] if entries else OPAQUE
-        for entry in entries[1:]:
-            joined = join(joined, entry)
-        return joined
-    if value.const is SHAPE:
-        return Value(labels=leading())
-    const = TENSOR if value.const is TENSOR else UNKNOWN
-    return Value(const, value.labels, alias=value.alias)
-
-
-def iterate(walk: Walk, value: Value) -> list[Value]:
-    """The distinct elements of an iterable value; one stand-in when they are not known."""
-    if is_instance(value.const):
-        instance: Instance = value.const  # type: ignore[assignment]
-        if not getattr(instance, "complete", True):
-            walk.recorder.incomplete = True
-        seen: set[object] = set()
-        found = []
-        for child in instance.attributes.values():
-            if is_instance(child) and id(child) not in seen:
-                seen.add(id(child))
-                key = _kind_key(child)
-                if key not in seen:
-                    seen.add(key)
-                    found.append(Value(child, path=f"{value.path}.*"))
-        return found
-    if value.items is not None:
-        return list(value.items)
-    return [element(value)]
-
-
-def _kind_key(child: object) -> object:
-    """What two modules have in common when their forwards behave alike."""
-    instance: Instance = child  # type: ignore[assignment]
-    parts: list[object] = [instance.kind if instance.cls is None else instance.cls.qualname]
-    for name, value in instance.attributes.items():
-        if is_instance(value):
-            parts.append((name, _kind_key(value)))
-        elif isinstance(value, bool | int | float | str | type(None)) and name not in _INDEX_NAMES:
-            parts.append((name, value))
-    return tuple(parts)
-
-
-def item(walk: Walk, frame: Frame, base: Value, index: ast.expr) -> Value:
-    """`base[index]`."""
-    if base.const is SHAPE:
-        return shape_item(base, index, None if isinstance(index, ast.Slice) else walk.value(frame, index))
-    if isinstance(index, ast.Slice):
-        return _sliced(walk, frame, base, (index,))
-    if is_instance(base.const):
-        key = walk.value(frame, index).const
-        instance: Instance = base.const  # type: ignore[assignment]
-        if isinstance(key, str) and is_instance(instance.attributes.get(key)):
-            return Value(instance.attributes[key], path=f"{base.path}.{key}")
-        children = [child for child in instance.attributes.values() if is_instance(child)]
-        position = key if isinstance(key, int) and -len(children) <= key < len(children) else 0
-        return Value(children[position], path=f"{base.path}.*") if children else OPAQUE
-    if isinstance(index, ast.Tuple):
-        return _sliced(walk, frame, base, index.elts)
-    key = walk.value(frame, index)
-    if base.fields is not None:
-        return _field(base, key)
-    if base.items is not None:
-        known = isinstance(key.const, int) and -len(base.items) <= key.const < len(base.items)
-        return base.items[key.const] if known else element(base)  # type: ignore[index]
-    if isinstance(base.const, dict | list | tuple) and isinstance(key.const, int | str):
-        try:
-            return Value(base.const[key.const])  # type: ignore[index,call-overload]
-        except (KeyError, IndexError, TypeError):
-            return OPAQUE
-    return _sliced(walk, frame, base, (index,))
-
-
-def _field(base: Value, key: Value) -> Value:
-    fields = base.fields or {}
-    if isinstance(key.const, str) and key.const in fields:
-        return fields[key.const]
-    if isinstance(key.const, int) and not any(name[0] == "?" for name in fields) and key.const >= 0:
-        names = [name for name in fields if fields[name].const is not None]
-        return fields[names[key.const]] if key.const < len(names) else OPAQUE
-    return element(base)
-
-
-def _sliced(walk: Walk, frame: Frame, base: Value, parts: Sequence[ast.expr]) -> Value:
-    """A tensor indexed by slices and tensors."""
-    if base.items is not None:
-        part = parts[0]
-        if isinstance(part, ast.Slice) and len(parts) == 1:
-            bounds = [None if b is None else walk.value(frame, b).const for b in (part.lower, part.upper)]
-            if all(b is None or isinstance(b, int) for b in bounds):
-                return Value(items=base.items[slice(*bounds)])
-        return Value(labels=union(base.items))
-    alias, labels = base.alias, base.labels
-    for part in parts:
-        bounds = [b for b in (part.lower, part.upper) if b is not None] if isinstance(part, ast.Slice) else [part]
-        for bound in bounds:
-            value = walk.value(frame, bound)
-            if value.labels and not is_instance(base.const):
-                context.table_indexed(walk, frame, base, value, sliced=isinstance(part, ast.Slice))
-            if value.const is TENSOR:
-                alias = EMPTY
-                labels = labels | value.labels
-    cut = base.cut
-    if cut is not None and cut.heads is None and _narrows_last(walk, frame, parts):
-        split_whole(walk, cut)
-        cut = None
-    if is_instance(base.const):
-        return base
-    const = TENSOR if base.const is TENSOR or base.shape is not None else UNKNOWN
-    one = base.shape is not None and len(parts) == 1 and not isinstance(parts[0], ast.Slice | ast.Constant)
-    shape = base.shape[1:] if one and base.shape else None
-    return Value(const, labels, alias=alias, cut=cut, shape=shape or None, path=base.path if shape else "")
-
-
-def _narrows_last(walk: Walk, frame: Frame, parts: Sequence[ast.expr]) -> bool:
-    last = parts[-1]
-    first_is_ellipsis = isinstance(parts[0], ast.Constant) and parts[0].value is Ellipsis
-    if not isinstance(last, ast.Slice) or not (first_is_ellipsis or len(parts) >= 3):
-        return False
-    bounds = [walk.value(frame, b).const for b in (last.lower, last.upper) if b is not None]
-    return bool(bounds) and all(isinstance(b, int) and b != 0 for b in bounds)
 
 
 def method(walk: Walk, frame: Frame, base: Value, name: str, args: list[Value], kwargs: Mapping[str, Value]) -> Value:

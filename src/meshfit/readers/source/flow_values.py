@@ -7,10 +7,11 @@ producer would show.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
-from meshfit.readers.source.values import UNKNOWN
+from meshfit.readers.source.values import UNKNOWN, Instance
 
 __all__ = [
     "ATTENTION",
@@ -141,7 +142,7 @@ OPAQUE: Final = Value()
 NOTHING: Final = Value(None)
 
 
-def is_instance(value: object) -> bool:
+def is_instance(value: object) -> TypeGuard[Instance]:
     """Whether the value is an `Instance` (checked by shape: isinstance of a Protocol is slow)."""
     return hasattr(value, "attributes") and hasattr(value, "evaluate")
 
@@ -203,3 +204,18 @@ def parameter_shape(value: object) -> tuple[int, ...] | None:
         return tuple(size if type(size) is int else -1 for size in shape) if shape is not None else ()
     except TypeError:
         return ()
+
+
+HOLDER: Final = ast.Name("_holder", ast.Load())
+"""What an expression about one object calls it, when a reader is asked to evaluate it."""
+
+
+def plain_value(found: object) -> Value:
+    """The value of an attribute that is neither module nor parameter."""
+    if found is UNKNOWN:
+        return OPAQUE
+    if type(found).__name__ == "Tensor":
+        return tensor(EMPTY)
+    if isinstance(found, tuple | list) and len(found) <= 64:
+        return Value(found, items=tuple(plain_value(item) for item in found))
+    return Value(found)
