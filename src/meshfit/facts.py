@@ -70,7 +70,9 @@ class Conversion:
 
     Args:
         targets: parameter-name patterns of the model side.
-        operations: (name, dim) in order, e.g. ("Chunk", 0), ("MergeModulelist", 0), ("Concatenate", 1).
+        operations: (name, dim) in order, e.g. ("Chunk", 0), ("MergeModulelist", 0), ("Concatenate", 1). `Transpose`
+            carries the first of its two neighbouring dims, None when it first compares shapes (`check_dims`): a slice
+            never has the shape it compares with.
     """
 
     targets: tuple[str, ...]

@@ -43,7 +43,7 @@ def _broken(conversion: Conversion, cut: Cut) -> str | None:
     for name, dim in conversion.operations:
         if name == "MergeModulelist":
             merged = True
-        elif (name in PERMUTING and cut.dim == 0) or (name == "Transpose" and cut.dim >= len(cut.shape) - 2):
+        elif (name in PERMUTING and cut.dim == 0) or (name == "Transpose" and (dim is None or 0 <= cut.dim - dim <= 1)):
             return name
         elif name in REARRANGING and dim is not None and dim % len(cut.shape) == cut.dim:
             # Experts listed one by one are cut each on its own, so packed halves meet again in the right order.
@@ -55,7 +55,6 @@ def _broken(conversion: Conversion, cut: Cut) -> str | None:
 
 @lru_cache(maxsize=512)
 def _pattern(target: str) -> re.Pattern[str]:
-    """A target as transformers writes it (part of a name, `*` or a group for numbers) against names with `*`."""
-    text = re.sub(r"\\d\+|\(\\d\+\)|\(\.[+*]\)|\\[1-9]", "*", target).replace("\\.", ".").strip("^$.")
-    escaped = re.escape(text).replace(r"\*", r"[^.]*")
+    """A target (whole parts of a name, `*` for anything) against parameter names."""
+    escaped = re.escape(target.strip(".")).replace(r"\*", ".*")
     return re.compile(rf"(?:^|\.){escaped}(?:\.|$)")
