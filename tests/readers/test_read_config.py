@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import timeit
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_a_read_mapping_is_a_copy() -> None:
     [
         ("", "config.json is empty"),
         (" \n", "config.json is empty"),
-        ('{"a": 1,}', r"config.json:1:9 is not JSON: .*correct it there"),
+        ('{"a" 1}', r"config.json:1:6 is not JSON: .*correct it there"),
         ('{"a": 1\n "b": 2}', "config.json:2:2 is not JSON"),
         ("model: llama\n", "config.json:1:1 is not JSON"),
         ("[1, 2]", "holds a list, not an object"),
@@ -252,4 +253,4 @@ def test_positions_are_cheap(tmp_path: Path) -> None:
         for n in range(100):
             assert source.origin(f"/key_{n}/inner").line is not None
 
-    assert min(timeit.repeat(read, number=1, repeat=5)) < 0.03
+    assert min(timeit.repeat(read, timer=time.process_time, number=1, repeat=5)) < 0.03
