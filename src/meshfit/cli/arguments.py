@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     program.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = program.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = program.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="meshfit")
     _add_check(
         commands.add_parser(
             "check",
