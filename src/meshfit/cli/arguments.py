@@ -6,6 +6,8 @@ argparse, because it answers in 20 ms: typer loads pydantic to read an option, w
 from __future__ import annotations
 
 import argparse
+from functools import partial
+from typing import Final
 
 from meshfit.mesh import AXES
 
@@ -33,23 +35,27 @@ exit codes: 0 the mesh fits, 1 it does not, 2 the input is wrong, 3 a fault of m
 """
 
 
+# a fixed width: asking the terminal for its own loads shutil, at each start
+_FORMATTER: Final = partial(argparse.RawDescriptionHelpFormatter, width=96)
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of the whole program; `command` names the command that was given, None when there was none."""
     program = argparse.ArgumentParser(
         prog="meshfit",
         description=TOPIC,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORMATTER,
         allow_abbrev=False,
     )
     program.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = program.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="meshfit")
+    commands = program.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     _add_check(
         commands.add_parser(
             "check",
             help="say whether a model runs on a mesh",
             description=CHECK,
             epilog=CODES,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_FORMATTER,
             allow_abbrev=False,
         )
     )
