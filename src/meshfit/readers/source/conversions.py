@@ -90,7 +90,7 @@ def _pretrained(module: Instance, name: str) -> Iterator[tuple[str, Instance]]:
         yield name, module
         for attribute, child in module.attributes.items():
             if is_instance(child):
-                yield from _pretrained(child, f"{name}.{attribute}" if name else attribute)  # type: ignore[arg-type]
+                yield from _pretrained(child, f"{name}.{attribute}" if name else attribute)
 
 
 def _scoped(conversion: Conversion, name: str) -> Conversion:
@@ -198,7 +198,8 @@ def _operation(step: ast.Call) -> tuple[str, int | None]:
     if name in _DIM_LAST:
         return name, _DIM_LAST[name]
     keywords = {keyword.arg: keyword.value for keyword in step.keywords}
-    if isinstance(keywords.get("check_dims"), ast.Constant) and keywords["check_dims"].value is True:
+    checks = keywords.get("check_dims")
+    if isinstance(checks, ast.Constant) and checks.value is True:
         return name, None
     positional = step.args[0] if step.args else None
     given = next((keywords[k] for k in ("dim", "dim0", "stack_dim") if k in keywords), positional)

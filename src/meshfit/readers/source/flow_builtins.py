@@ -11,7 +11,6 @@ from meshfit.readers.source.flow_values import NOTHING, OPAQUE, TENSOR, Value, i
 
 if TYPE_CHECKING:
     from meshfit.readers.source.flow_walk import Frame, Walk
-    from meshfit.readers.source.values import Instance
 
 __all__ = ["BUILTINS", "arguments", "container_method"]
 
@@ -76,7 +75,7 @@ def _number(walk: Walk, frame: Frame, node: ast.Call) -> Value:
     consts = [value.const for value in values]
     if consts and all(isinstance(const, int | float) for const in consts):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        function: Callable[..., object] = _NUMBERS[name]
+        function = _NUMBERS[name]
         try:
             return Value(function(*consts))
         except (TypeError, ValueError, OverflowError):
@@ -112,7 +111,7 @@ def _hasattr(walk: Walk, frame: Frame, node: ast.Call) -> Value:
     base = walk.value(frame, node.args[0])
     name = walk.value(frame, node.args[1]).const
     if is_instance(base.const) and isinstance(name, str) and frame.instance is not None:
-        instance: Instance = base.const  # type: ignore[assignment]
+        instance = base.const
         return Value(name in instance.attributes or (instance.cls is not None and instance.cls.find(name) is not None))
     return OPAQUE
 
@@ -126,7 +125,14 @@ def _dict(walk: Walk, frame: Frame, node: ast.Call) -> Value:
     return Value(fields={**(args[0].fields or {} if args else {}), **kwargs})
 
 
-_NUMBERS: Final = {"int": int, "float": float, "abs": abs, "bool": bool, "min": min, "max": max}
+_NUMBERS: Final[dict[str, Callable[..., object]]] = {
+    "int": int,
+    "float": float,
+    "abs": abs,
+    "bool": bool,
+    "min": min,
+    "max": max,
+}
 BUILTINS: Final[dict[str, Callable[[Walk, Frame, ast.Call], Value]]] = {
     "len": _length,
     **dict.fromkeys(_NUMBERS, _number),

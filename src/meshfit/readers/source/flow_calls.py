@@ -73,7 +73,23 @@ def call(walk: Walk, frame: Frame, node: ast.Call) -> Value:
         builtin = BUILTINS.get(function.id)
         if builtin is not None:
             return builtin(walk, frame, node)
+        known = _known_import(walk, frame, node, function.id)
+        if known is not None:
+            return known
     return _apply(walk, frame, node, walk.value(frame, function))
+
+
+def _known_import(walk: Walk, frame: Frame, node: ast.Call, name: str) -> Value | None:
+    """A mask builder or an output class of transformers, known without parsing the long file it comes from."""
+    statement = frame.function.module.names.get(name)
+    source = (statement.module or "") if isinstance(statement, ast.ImportFrom) else ""
+    if source.endswith("modeling_outputs"):
+        args, kwargs = arguments(walk, frame, node)
+        return Value(labels=union(args), fields=kwargs or None)
+    if source.endswith(("masking_utils", "modeling_attn_mask_utils")):
+        args, kwargs = arguments(walk, frame, node)
+        return context.mask_function(name, args, kwargs)
+    return None
 
 
 def _apply(walk: Walk, frame: Frame, node: ast.Call, target: Value) -> Value:
@@ -102,7 +118,7 @@ def _unknown(args: list[Value], kwargs: Mapping[str, Value]) -> Value:
 
 def _function(walk: Walk, frame: Frame, function: FunctionSource, args: list[Value], kwargs: dict[str, Value]) -> Value:
     name = function.node.name
-    masked = context.mask_function(function, args, kwargs)
+    masked = context.mask_function(name, args, kwargs)
     if masked is not None:
         return masked
     if name.endswith("attention_forward"):

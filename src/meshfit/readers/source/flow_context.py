@@ -26,7 +26,6 @@ from meshfit.readers.source.flow_values import (
     tensor,
     union,
 )
-from meshfit.readers.source.index import FunctionSource
 from meshfit.readers.source.values import UNKNOWN, Instance
 
 if TYPE_CHECKING:
@@ -46,36 +45,34 @@ __all__ = [
     "table_indexed",
 ]
 
+_PADDING: Final = 2
+"""Place of the padding mask among the arguments of a mask builder."""
 _ACROSS_TOKENS: Final = ("conv1d", "selective_scan", "mamba", "delta_rule", "linear_attn", "wkv", "lightning")
 
 
-def mask_function(function: FunctionSource, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value | None:
+def mask_function(name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value | None:
     """What a mask builder of transformers returns; None when the function is no mask builder.
 
     Without a padding mask SDPA needs none, so the builders return None, except when they detect packed sequences:
     `create_causal_mask(position_ids=...)` takes the jumps in a rank's own positions for document borders.
     Source: transformers masking_utils.py, `_preprocess_mask_arguments`, `find_packed_sequence_indices`.
     """
-    name = function.node.name
     if name.startswith(("_prepare_4d", "prepare_4d")):
         given = args[0] if args else kwargs.get("attention_mask", OPAQUE)
         return NOTHING if given.const is None and name.endswith("sdpa") else tensor(frozenset((MASK,)))
     if not (name.startswith("create_") and "mask" in name):
         return None
-    spec = function.node.args
-    names = [parameter.arg for parameter in (*spec.posonlyargs, *spec.args)]
-    given_by_name = {**dict(zip(names, args, strict=False)), **kwargs}
     if "sliding" in name or "chunked" in name or name == "create_masks_for_generate" or "recurrent" in name:
         return OPAQUE
     for extra in ("or_mask_function", "and_mask_function", "block_sequence_ids"):
-        if given_by_name.get(extra, NOTHING).const is not None:
+        if kwargs.get(extra, NOTHING).const is not None:
             return tensor(frozenset((MASK,)))
-    if given_by_name.get("allow_is_causal_skip", OPAQUE).const is False:
+    if kwargs.get("allow_is_causal_skip", OPAQUE).const is False:
         return tensor(frozenset((MASK,)))
-    padding = given_by_name.get("attention_mask", NOTHING)
+    padding = args[_PADDING] if len(args) > _PADDING else kwargs.get("attention_mask", NOTHING)
     if padding.const is not None:
-        return Value(padding.const, padding.labels)
-    positions = given_by_name.get("position_ids", NOTHING)
+        return OPAQUE
+    positions = kwargs.get("position_ids", NOTHING)
     if "causal" in name and positions.const is TENSOR:
         return tensor(frozenset((MASK,)))
     return NOTHING if positions.const is None or "bidirectional" in name else OPAQUE

@@ -41,7 +41,7 @@ def element(value: Value) -> Value:
 def iterate(walk: Walk, value: Value) -> list[Value]:
     """The distinct elements of an iterable value; one stand-in when they are not known."""
     if is_instance(value.const):
-        instance: Instance = value.const  # type: ignore[assignment]
+        instance = value.const
         if not getattr(instance, "complete", True):
             walk.recorder.incomplete = True
         seen: set[object] = set()
@@ -79,7 +79,7 @@ def item(walk: Walk, frame: Frame, base: Value, index: ast.expr) -> Value:
         return _sliced(walk, frame, base, (index,))
     if is_instance(base.const):
         key = walk.value(frame, index).const
-        instance: Instance = base.const  # type: ignore[assignment]
+        instance = base.const
         if isinstance(key, str) and is_instance(instance.attributes.get(key)):
             return Value(instance.attributes[key], path=f"{base.path}.{key}")
         children = [child for child in instance.attributes.values() if is_instance(child)]

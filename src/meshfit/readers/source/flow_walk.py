@@ -20,6 +20,7 @@ from meshfit.readers.source.flow_tensors import tensor_attribute
 from meshfit.readers.source.flow_values import (
     ATTENTION,
     HOLDER,
+    LENGTH,
     NOTHING,
     OPAQUE,
     SHAPE,
@@ -122,7 +123,8 @@ class Walk:
             return
         if value.const is SHAPE and not any(isinstance(t, ast.Starred) for t in targets):
             for target, item in zip(targets, shape_items(value, len(targets)), strict=True):
-                self.assign(frame, target, item)
+                named = isinstance(target, ast.Name) and ("len" in target.id or "seq" in target.id)
+                self.assign(frame, target, Value(labels=frozenset((LENGTH,))) if named else item)
             return
         part = element(value)
         for target in targets:
