@@ -10,13 +10,13 @@ import ast
 import inspect
 import operator
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any, Final
 
-from meshfit.readers.source.index import ClassSource, FunctionSource, ModuleSource, Package, find_package
+from meshfit.readers.source.index import ClassSource, Definition, FunctionSource, ModuleSource, Package, find_package
 from meshfit.readers.source.values import UNKNOWN, Tensor
 
 __all__ = ["LiveInstance", "live_class"]
@@ -26,6 +26,7 @@ _FRAMEWORKS: Final = frozenset({"torch", "builtins", "abc", "typing", "typing_ex
 
 _MEMBERS: Final = frozenset({"_parameters", "_buffers", "_modules"})
 _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None))
+_METHODS: Final = (FunctionType, staticmethod, classmethod, property)
 _CONTAINERS: Final = (list, tuple, set, frozenset, dict)
 _DEPTH: Final = 50
 
@@ -56,6 +57,13 @@ class LiveInstance:
         if "forward" in self.module.__dict__:
             return None
         return live_class(type(self.module))
+
+    @cached_property
+    def opaque(self) -> bool:
+        """Whether nobody knows what its `forward` does: it is no module of torch, and its source is not to be had."""
+        return self.cls is None and (
+            "forward" in self.module.__dict__ or not _is_framework(next(iter(_definers(type(self.module))), object))
+        )
 
     @cached_property
     def attributes(self) -> Mapping[str, object]:
@@ -94,8 +102,8 @@ def live_class(cls: type) -> ClassSource | None:
     A subclass that overrides no method of its bases is passed over, so that a class which only mixes something in reads
     as the class it extends. None when there is no such source, or when `forward` is not the one the source shows.
     """
-    found = next((base for base in cls.__mro__ if not _adds_nothing(base, cls)), None)
-    if found is None or found.__module__.partition(".")[0] in _FRAMEWORKS:
+    found = next(_definers(cls), None)
+    if found is None or _is_framework(found):
         return None
     source = _find(found)
     if source is None or not _as_written(cls, source):
@@ -103,14 +111,20 @@ def live_class(cls: type) -> ClassSource | None:
     return source
 
 
+def _definers(cls: type) -> Iterator[type]:
+    return (base for base in cls.__mro__ if not _adds_nothing(base, cls))
+
+
+def _is_framework(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] in _FRAMEWORKS
+
+
 def _adds_nothing(base: type, cls: type) -> bool:
-    """Whether a class can be passed over: it changes no method that a later base of the MRO defines."""
+    """Whether a class can be passed over: it has no `forward`, and overrides no method of a later base of the MRO."""
     later = cls.__mro__[cls.__mro__.index(base) + 1 :]
-    known = {name for other in later if other is not object for name, v in vars(other).items() if callable(v)}
-    own = {name for name, value in vars(base).items() if callable(value) and not name.startswith("__")}
-    if "forward" in own or not any(b.__module__.partition(".")[0] == "torch" for b in base.__mro__):
-        return "forward" not in own
-    return not own & known and any("forward" in vars(other) and other.__module__ != base.__module__ for other in later)
+    own = {name for name, value in vars(base).items() if isinstance(value, _METHODS) and not name.startswith("__")}
+    known = {name for other in later for name in vars(other)}
+    return "forward" not in own and not own & known
 
 
 def _find(cls: type) -> ClassSource | None:
@@ -121,7 +135,10 @@ def _find(cls: type) -> ClassSource | None:
     names = cls.__qualname__.split(".")
     if len(names) != 1:
         return None
-    found = module.lookup(names[0])
+    node = module.names.get(names[0])
+    if not isinstance(node, ast.ClassDef):
+        return None
+    found = Package.lookup(module.package, module, names[0])
     return found if isinstance(found, ClassSource) else None
 
 
@@ -154,6 +171,13 @@ _USER_MODULES: Final[dict[tuple[str, Path], ModuleSource]] = {}
 
 class _Loaded(Package):
     """The packages that are loaded, seen from a user's file; frameworks stay closed."""
+
+    def lookup(self, module: ModuleSource, name: str) -> Definition | None:
+        """What a name means in the user's file; a class that a lazy package hands out is found where it was defined."""
+        loaded = getattr(sys.modules.get(module.name), name, None)
+        if isinstance(loaded, type) and not _is_framework(loaded):
+            return _find(loaded) or super().lookup(module, name)
+        return super().lookup(module, name)
 
     def module(self, dotted: str) -> ModuleSource | None:
         """The source of a loaded module, or of any module of an installed package."""

@@ -94,10 +94,17 @@ def pipeline_faults(model: Instance, base: Instance) -> tuple[tuple[str, str], .
         walks = _walks(model, base, forward, head, layers)
     except (WalkLimitError, RecursionError):
         return tuple(signature) or UNKNOWN
-    faults = list(dict.fromkeys([*signature, *(f for w in walks for f in w.faults)]))
+    faults = _distinct([*signature, *(f for w in walks for f in w.faults)])
     if not faults and any(w.undecided for w in walks):
         return UNKNOWN
     return tuple(sorted(faults, key=_place))
+
+
+def _distinct(faults: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each cause once: what a loop does after every layer it also does after the last."""
+    found = list(dict.fromkeys(faults))
+    looped = {(kind.removesuffix(PHASES[1]), where) for kind, where in found if kind.endswith(PHASES[1])}
+    return [f for f in found if not (f[0].endswith(PHASES[2]) and (f[0].removesuffix(PHASES[2]), f[1]) in looped)]
 
 
 def _place(fault: tuple[str, str]) -> tuple[str, int, str]:

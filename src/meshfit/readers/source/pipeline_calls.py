@@ -327,6 +327,10 @@ def _call_torch(walk: Walk, frame: Frame, node: ast.expr, module: Mod, values: l
     if any(isinstance(v, Known) and v.absent for v in values):
         walk.fault("needs-input-ids", walk.where(frame, node))
         return NEUTRAL
+    if getattr(module.instance, "opaque", False):
+        # A patched module: whatever it does, neither "sound" nor a fault can be concluded from it.
+        walk.undecided = True
+        return Opaque(none=None, maybe=any(isinstance(v, Carried) for v in values))
     if (kind.startswith("Dropout") or kind == "Identity") and values:
         return values[0]
     return walk.spoil(frame, node, _effect(kind), *values)

@@ -80,9 +80,10 @@ def blame_change(walk: Walk, value: Value, where: str, phase: str) -> None:
 
 
 def _check_other(walk: Walk, layer: Mod, value: Value, where: str) -> None:
-    found = labels(value)
-    if isinstance(value, Known) and value.absent:
+    if (isinstance(value, Known) and value.absent) or _written(walk, value):
+        # A container that layers fill is judged once all of them ran, by who reads what another wrote.
         return
+    found = labels(value)
     if IDS in found:
         walk.fault("needs-input-ids", where)
     if SIDE in found:
@@ -96,6 +97,12 @@ def _check_other(walk: Walk, layer: Mod, value: Value, where: str) -> None:
         walk.fault("layers-read-embeddings", where)
     elif stale:
         walk.fault("shares-state-across-layers", where)
+
+
+def _written(walk: Walk, value: Value) -> bool:
+    """Whether a layer wrote into a container."""
+    _, touched = walk.shared.get(id(value), (value, frozenset[tuple[str, int]]()))
+    return any(action == "write" for action, _ in touched)
 
 
 def _form(
