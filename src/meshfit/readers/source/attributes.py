@@ -55,7 +55,10 @@ def lookup(frame: Frame, value: Any, name: str) -> Any:
         found = class_attribute(frame, value, name, None)
         if found is MISSING and name in ("_from_config", "from_config"):
             return Native(name, lambda *a, **k: frame.engine.instantiate(value, list(a), k))
-        return value.name if found is MISSING and name == "__name__" else found
+        if found is MISSING and name == "__name__":
+            return value.name
+        inherited = found is MISSING and value.external_bases and not name.startswith("__")
+        return Native(name, lambda *_a, **_k: UNKNOWN) if inherited else found
     if isinstance(value, ModuleSource):
         return ex.defined(frame, value.lookup(name))
     if isinstance(value, External):

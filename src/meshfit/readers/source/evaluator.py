@@ -79,8 +79,7 @@ class Evaluator:
             node = Node(cls.name, cls, natives.node_evaluator(self), is_module=_is_module(cls))
             self._initialise(frame, node, cls, args, kwargs)
             called = _called(cls)
-            if any(value is UNKNOWN and name in called for name, value in node.attributes.items()):
-                node.complete = False
+            node.unseen = frozenset(n for n, value in node.attributes.items() if value is UNKNOWN and n in called)
             return node
         finally:
             self._depth -= 1

@@ -52,6 +52,9 @@ def iterate(value: Any) -> list[Any] | None:
     """The items of an iterable; None when they are not known."""
     if isinstance(value, Node):
         return [child for _, child in value.children()] if value.kind in at.CONTAINERS else None
+    if isinstance(value, Tensor):
+        count = value.shape[0] if value.shape else None
+        return [Tensor(value.shape[1:])] * count if value.shape and isinstance(count, int) and count <= _BIG else None
     if isinstance(value, list | tuple | range | dict | set | frozenset | str):
         return list(value) if len(value) <= _BIG else None
     return None
@@ -263,8 +266,19 @@ def _conditional(frame: Frame, node: ast.IfExp) -> Any:
     test = truth(evaluate(frame, node.test))
     if test is UNKNOWN:
         first, second = evaluate(frame, node.body), evaluate(frame, node.orelse)
+        if _is_bare(first) and _is_bare(second):
+            return second
         return first if first is second or (type(first) is type(second) and plainly_equal(first, second)) else UNKNOWN
     return evaluate(frame, node.body if test else node.orelse)
+
+
+def _is_bare(value: Any) -> bool:
+    """A module without parameters or children (dropout, identity): which of two such it is does not matter."""
+    return (
+        isinstance(value, Node)
+        and value.is_module
+        and not any(isinstance(v, Node | Param) for v in value.attributes.values())
+    )
 
 
 def _sequence(frame: Frame, nodes: list[ast.expr]) -> list[Any] | None:

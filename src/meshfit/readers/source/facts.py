@@ -186,6 +186,7 @@ def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dic
     facts["mamba_groups"] = _optional_int(frame, text, "n_groups", "mamba_n_groups")
     facts["heads_per_layer"] = _per_layer(text, "num_attention_heads", facts.get("num_attention_heads"))
     facts["kv_heads_per_layer"] = _per_layer(text, "num_key_value_heads", facts.get("num_key_value_heads"))
+    facts["per_layer_attributes"] = frozenset(name for overrides in text.per_layer.values() for name in overrides)
     kinds = configs.lookup(frame, text, "layer_types")
     if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
         facts["layer_types"] = tuple(kinds)
@@ -252,7 +253,7 @@ def _base_facts(frame: Frame, model: Node) -> dict[str, Any]:
     base = plans.base_model(frame, model)
     if not isinstance(base, Node) or not base.complete:
         return {}
-    return {"base_children": frozenset(name for name, _ in base.children())}
+    return {"base_children": base.unseen.union(name for name, _ in base.children())}
 
 
 def _body_facts(built: BuiltModel) -> dict[str, Any]:

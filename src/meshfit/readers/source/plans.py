@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PLANS", "base_model", "from_config", "input_embeddings", "post_init"]
 
-PLANS: Final = ("tp", "ep", "pp")
+PLANS: Final = ("tp", "ep", "pp", "fsdp")
 """The kinds of plan a transformers model carries, as `_<kind>_plan`."""
 
 
@@ -79,9 +81,20 @@ def _config_plan(frame: Frame, config: Any, kind: str) -> Any:
     if not isinstance(config, ConfigObject):
         return UNKNOWN
     found = configs.lookup(frame, config, f"base_model_{kind}_plan")
+    if kind == "fsdp" and found is None:
+        return _default_fsdp_plan(config.cls.module.package)
     if found is at.MISSING or found is None:
         return {}
     return found if isinstance(found, Mapping) else UNKNOWN
+
+
+@cache
+def _default_fsdp_plan(package: Package) -> Any:
+    """What FSDP2 wraps where a config does not say: the base class's literal; UNKNOWN in versions without one."""
+    path = package.root / "configuration_utils.py"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    literal = re.search(r"^    base_model_fsdp_plan\b[^={]*= (\{[^}]*\})", text, re.MULTILINE)
+    return UNKNOWN if literal is None else ast.literal_eval(literal[1])
 
 
 def _joined(left: Any, right: Any) -> Any:

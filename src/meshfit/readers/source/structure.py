@@ -36,7 +36,7 @@ def parameter_names(node: Node) -> Iterator[tuple[str, tuple[Any, ...] | None]]:
 def structure_facts(model: Node, text: ConfigObject | None) -> dict[str, Any]:
     """The facts that the module tree shows; empty where it was not built to the end."""
     nodes = list(walk(model))
-    if not all(module.complete for _, module in nodes):
+    if not all(module.complete and not module.unseen for _, module in nodes):
         return {}
     parameters: dict[str, tuple[int, ...]] = {}
     modules: dict[str, ModuleInfo] = {}

@@ -35,6 +35,7 @@ _FACTORIES: Final = frozenset(
         "normal",
         "tensor",
         "arange",
+        "linspace",
         "FloatTensor",
         "Tensor",
     }
@@ -235,6 +236,9 @@ def factory(name: str, args: list[Any], kwargs: Mapping[str, Any]) -> Tensor:
         return Tensor(args[0].shape if args and isinstance(args[0], Tensor | Param) else None)
     if name == "tensor":
         return Tensor((len(args[0]),) if args and isinstance(args[0], list | tuple) else ())
+    if name == "linspace":
+        steps = args[2] if len(args) > 2 else kwargs.get("steps")
+        return Tensor((steps,) if isinstance(steps, int) else None)
     if name in ("normal", "arange") and "size" not in kwargs:
         return Tensor()
     if name in ("full", "randint") or (args and isinstance(args[0], list | tuple)):

@@ -156,7 +156,11 @@ class ConfigObject:
 
 @dataclass(eq=False)
 class Node:
-    """An object built by an evaluated `__init__`: a module with its children and parameters, or a plain one."""
+    """An object built by an evaluated `__init__`: a module with its children and parameters, or a plain one.
+
+    `complete` is False where the constructor could not be followed to its end; `unseen` names attributes that may be
+    modules but could not be built.
+    """
 
     kind: str
     cls: ClassSource | None
@@ -164,6 +168,7 @@ class Node:
     is_module: bool = True
     attributes: dict[str, Any] = field(default_factory=dict)
     complete: bool = True
+    unseen: frozenset[str] = frozenset()
 
     def evaluate(self, expression: ast.expr, local: Mapping[str, object]) -> object:
         """The value of an expression of one of its methods, UNKNOWN where it cannot be computed."""
