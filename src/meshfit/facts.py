@@ -190,6 +190,8 @@ class ModelFacts:
     """Modules whose weights are read outside their own forward."""
     dataflow: Mapping[str, frozenset[str]]
     """Module -> siblings whose output reaches its input."""
+    linear_inputs: tuple[tuple[str, frozenset[str]], ...]
+    """Linear module and the modules whose output reaches its input, once for every kind of layer that differs in it."""
     pipeline_faults: tuple[tuple[str, str], ...]
     """What in the base forward breaks when stages run it in parts: (kind, where)."""
     context_faults: tuple[tuple[str, str], ...]

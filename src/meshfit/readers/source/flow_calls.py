@@ -182,7 +182,8 @@ def call_module(walk: Walk, frame: Frame, target: Value, args: list[Value], kwar
     kwargs = context.before_module(walk, instance, path, kwargs)
     values = (*args, *kwargs.values())
     if has_own_parameters(instance):
-        walk.recorder.fed(path, union(value for value in values if value.const is not None))
+        labels = union(value for value in values if value.const is not None)
+        walk.recorder.fed(path, labels, linear=leaf_kind(instance) == "Linear")
     kind = leaf_kind(instance)
     if kind is not None:
         return _leaf(walk, frame, kind, target, args, kwargs)

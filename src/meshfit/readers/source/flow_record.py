@@ -5,7 +5,6 @@ Names of modules are the paths of the walk: layer numbers are `*`, so one entry 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from meshfit.readers.source.flow_values import Value
@@ -17,6 +16,7 @@ __all__ = ["Recorder"]
 class Recorder:
     """The observations of one walk, each in the order it was first made."""
 
+    linear_inputs: dict[tuple[str, frozenset[str]], None] = field(default_factory=dict)
     inplace: dict[str, None] = field(default_factory=dict)
     weight_reads: dict[str, None] = field(default_factory=dict)
     dataflow: dict[str, dict[str, None]] = field(default_factory=dict)
@@ -34,8 +34,11 @@ class Recorder:
         """A parameter of the module at `path` is read by another module."""
         self.weight_reads[path] = None
 
-    def fed(self, path: str, labels: Iterable[str]) -> None:
+    def fed(self, path: str, labels: frozenset[str], *, linear: bool) -> None:
         """The module at `path`, which has parameters of its own, is fed by the outputs of `labels`."""
+        if linear:
+            outputs = frozenset(label for label in labels if label[0] != "$" and not label.startswith("param:"))
+            self.linear_inputs[path, outputs] = None
         sources = self.dataflow.setdefault(path, {})
         for label in sorted(labels):
             name = label.removeprefix("param:")

@@ -10,8 +10,6 @@ Kinds of `tensor_faults`, each with a place. The place is the module whose outpu
   parts, or `colwise_gather_output`, is right). The place may be a bare parameter (the fused experts' gate and up):
   loaded expert by expert its shards do come out as slices of each, but the whole then saved, or compared in a
   gradient, holds them in another order.
-- `rope-width-varies` (late): the output is split at `config.qk_rope_head_dim`, which this config sets per layer: the
-  style `mla_kv_a_proj` reads it from the whole config, which raises.
 - `summarises-cut-output` (silent): a mean, norm, softmax or top-k runs over the output's last dim, hence over the
   local part of it when the module is cut column-wise without gathering.
 - `whole-parameter-meets-cut-output` (late): a parameter with one entry per head, or per feature, meets the output
@@ -21,12 +19,13 @@ Kinds of `tensor_faults`, each with a place. The place is the module whose outpu
 
 `inplace_outputs` matter because the output of a sharded module is the view that `DTensor.to_local` returns, whose
 in-place change autograd refuses ("Output 0 of _ToTorchTensor is a view and is being modified inplace").
+`linear_inputs` keep apart what `dataflow` merges: layers of different kinds share names, and a `rowwise` linear (its
+input `Shard(-1)`) fails in the kind whose input no cut module feeds ("mat1 and mat2 shapes cannot be multiplied").
 Sources: transformers 5.23 distributed/tensor_parallel.py, the `transform_output_post_forward` of each style.
 """
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -41,38 +40,25 @@ TENSOR_CONSEQUENCES: Final[Mapping[str, str]] = MappingProxyType(
         "assumes-whole-width": "late",
         "chunks-fused-output": "silent",
         "embedding-assigns-output": "late",
-        "rope-width-varies": "late",
         "summarises-cut-output": "silent",
         "whole-parameter-meets-cut-output": "late",
     }
 )
 """Kind of tensor fault -> what happens when the plan cuts the module."""
-_TEXT_CONFIG: Final = ast.parse("self.config.get_text_config()", mode="eval").body
 
 
 def tensor_facts(model: Instance) -> dict[str, object]:
-    """`inplace_outputs`, `raw_weight_reads`, `dataflow` and `tensor_faults` of the whole module tree.
+    """`inplace_outputs`, `raw_weight_reads`, `dataflow`, `linear_inputs` and `tensor_faults` of the whole module tree.
 
     Names carry `*` for layer numbers. Empty when the forward of the model cannot be read.
     """
     seen = observe(model)
     if seen is None or seen.incomplete:
         return {}
-    faults = list(seen.tensor_faults)
-    if _varies(model, "qk_rope_head_dim"):
-        faults += [("rope-width-varies", where) for kind, where in seen.tensor_faults if kind == "assumes-whole-width"]
     return {
         "inplace_outputs": frozenset(seen.inplace),
         "raw_weight_reads": frozenset(seen.weight_reads),
         "dataflow": {module: frozenset(sources) for module, sources in seen.dataflow.items() if sources},
-        "tensor_faults": tuple(faults),
+        "linear_inputs": tuple(seen.linear_inputs),
+        "tensor_faults": tuple(seen.tensor_faults),
     }
-
-
-def _varies(model: Instance, name: str) -> bool:
-    """Whether the text config sets `name` per layer, so that reading it from the whole config is ambiguous."""
-    config = model.evaluate(_TEXT_CONFIG, {})
-    overrides = getattr(config, "per_layer", None)
-    if isinstance(overrides, Mapping):
-        return any(name in layer for layer in overrides.values())
-    return name in (getattr(config, "per_layer_attributes", None) or ())
