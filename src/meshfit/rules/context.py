@@ -12,6 +12,9 @@ from meshfit.rules.causes import Cause, cause
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import divisors, satisfying
 
+ATTENTION_WORDS: Final = ("attention", "sliding", "chunked", "full", "window")
+"""Words in the names of layer types that attend; any other layer carries a state along the sequence."""
+
 NO_CONTEXT: Final = "use dp_shard_size or tp_size for this model"
 
 FAULTS: Final[Mapping[str, Cause]] = {
@@ -97,9 +100,11 @@ def every_layer_is_full_attention(facts: ModelFacts, mesh: MeshSpec) -> Iterator
     if facts.layer_types is not None:
         other = sorted({kind for kind in facts.layer_types if kind != "full_attention"})
         if other:
+            mixed = any(not any(word in kind for word in ATTENTION_WORDS) or "linear" in kind for kind in other)
+            hybrid = "is a hybrid model (as with Mamba): it " if mixed else ""
             yield Finding(
-                message=f"has layers of type {', '.join(other)} (hybrid or windowed), and cp_size ({mesh.cp_size}) can "
-                "express full causal attention only",
+                message=f"{hybrid}has layers of type {', '.join(other)}, and cp_size ({mesh.cp_size}) can express full "
+                "causal attention only",
                 help="use sp_size (Ulysses) where layers are only windowed, or dp_shard_size",
                 alternatives=(1,),
                 facts=("layer_types",),

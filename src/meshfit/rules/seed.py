@@ -66,10 +66,9 @@ def attention_takes_parts_of_the_sequence(facts: ModelFacts, mesh: MeshSpec) -> 
     if declaration(facts, "cp") is not None or has_context_attention(facts):
         return
     if facts.backend_attn is not None:
-        kinds = "TE or SDPA" if facts.is_hybrid else "TE"
+        kinds = ", or SDPA as a hybrid (Mamba) model," if facts.is_hybrid else ""
         yield Finding(
-            message=f"needs the TE attention backend ({kinds}), and model.backend.attn is {facts.backend_attn!r}"
-            + (" in a hybrid (Mamba) model" if facts.is_hybrid else ""),
+            message=f"needs the TE attention backend{kinds} but model.backend.attn is {facts.backend_attn!r}",
             help="set model.backend.attn to te",
             alternatives=(1,),
             facts=("backend_attn",),

@@ -287,7 +287,7 @@ def _breaks(kind: str, style: str | None, meets_cut: bool) -> bool:
         return False
     if kind == "chunks-fused-output":
         return style in ("colwise", "local_colwise")
-    if kind == "embedding-assigns-output":
+    if kind.startswith("embedding-"):
         return True
     return style in plans.LOCAL_COLUMNS and not meets_cut
 

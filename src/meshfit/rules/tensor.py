@@ -103,8 +103,8 @@ def recurrent_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
     Source: torchtitan models' parallelize functions; Megatron-core ssm/mamba_mixer.py states the same.
     """
     keys = ("linear_num_key_heads", "linear_num_value_heads", "mamba_heads", "mamba_groups")
-    for key in keys:
-        count = getattr(facts, key) if facts.knows(key) else None
+    for key in sorted(keys, key=lambda key: not facts.knows(key)):
+        count = getattr(facts, key)
         if count:
             yield from _heads_divide(key, (count,), mesh)
 

@@ -107,8 +107,8 @@ def context_excludes_sequence_parallel(facts: ModelFacts, mesh: MeshSpec) -> Ite
 
 
 @rule(
-    "MS005",
-    "mesh-tp-across-nodes",
+    "TP009",
+    "tp-across-nodes",
     axis="tp",
     engines=ENGINES,
     consequence=Consequence.WASTE,

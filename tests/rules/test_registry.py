@@ -1,0 +1,161 @@
+"""The registry: what it refuses, how rules are found, and how other packages add theirs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders import facts, mesh
+
+from meshfit.facts import ModelFacts
+from meshfit.mesh import MeshSpec
+from meshfit.report import Consequence, Severity
+from meshfit.rules import loading, registry
+from meshfit.rules.judge import judge
+from meshfit.rules.registry import Finding, Rule, add_rule, all_rules, engine_names, find_rules, rules_for
+
+
+def _rule(code: str = "XX001", slug: str = "x-rule", axis: str = "tp", engines: tuple[str, ...] = ("generic",)) -> Rule:
+    def never(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+        """Nothing.
+
+        Why: a test.
+        Source: a test.
+        """
+        return iter(())
+
+    return Rule(
+        code=code,
+        slug=slug,
+        axis=axis,
+        engines=engines,
+        consequence=Consequence.LATE,
+        severity=Severity.ERROR,
+        size_free=False,
+        judge=never,
+    )
+
+
+@pytest.fixture
+def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the registry that a test may change."""
+    all_rules()
+    monkeypatch.setattr(registry, "_RULES", list(registry._RULES))
+    monkeypatch.setattr(registry, "_SELECTED", {})
+
+
+@pytest.fixture
+def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registry: None) -> Iterator[Path]:
+    """A folder on `sys.path` for a made-up distribution, and a loader that has not looked yet."""
+    monkeypatch.setattr(loading, "_state", {"loaded": False})
+    monkeypatch.setattr(loading, "BUILT_IN", ())
+    monkeypatch.syspath_prepend(tmp_path)
+    _forget()
+    yield tmp_path
+    _forget()
+    for name in ("other_rules", "other_broken"):
+        sys.modules.pop(name, None)
+
+
+def _forget() -> None:
+    loading.advertised.cache_clear()
+    loading._entry_point_files.cache_clear()
+
+
+def _advertise(folder: Path, text: str) -> None:
+    metadata = folder / "other_pkg-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text(text)
+
+
+OTHER = '''
+from meshfit.report import Consequence
+from meshfit.rules.registry import Finding, rule
+
+@rule("OT001", "ot-prime", axis="tp", engines=("generic", "mine"), consequence=Consequence.LATE)
+def prime(facts, mesh):
+    """`tp_size` is not 4.
+
+    Why: a test.
+    Source: a test.
+    """
+    if mesh.tp_size == 4:
+        yield Finding(message="tp_size (4) is 4", help="use another", alternatives=(1,))
+'''
+
+
+def test_a_code_names_one_requirement(fresh_registry: None) -> None:
+    """The same code with another slug, another axis, or twice for one engine is a mistake of the author."""
+    add_rule(_rule())
+    for clash in (_rule(slug="y-rule"), _rule(code="XX002"), _rule(axis="pp", engines=("nemo",)), _rule()):
+        with pytest.raises(ValueError, match="XX001"):
+            add_rule(clash)
+
+
+def test_engines_may_share_a_code(fresh_registry: None) -> None:
+    """Two engines that enforce one requirement differently have a rule each under its code."""
+    add_rule(_rule())
+    add_rule(_rule(engines=("nemo",)))
+    assert [rule.engines for rule in find_rules("xx001")] == [("generic",), ("nemo",)]
+
+
+def test_an_unknown_axis_is_refused(fresh_registry: None) -> None:
+    """A rule of an axis that no mesh has would never run."""
+    with pytest.raises(ValueError, match="unknown axis 'zz'"):
+        add_rule(_rule(axis="zz"))
+
+
+def test_rules_are_found_by_code_and_slug() -> None:
+    """Letter case does not matter, and what is unknown finds nothing."""
+    assert {rule.code for rule in find_rules("tp002")} == {"TP002"}
+    assert find_rules("tp-kv-heads") == find_rules("TP002")
+    assert find_rules("no-such-rule") == ()
+
+
+def test_rules_come_in_the_order_of_their_codes() -> None:
+    """So reports do not depend on which module was imported first."""
+    codes = [rule.code for rule in rules_for("transformers", "tp")]
+    assert codes == sorted(codes)
+    assert len(codes) == len(set(codes))
+
+
+def test_another_package_adds_a_module_of_rules(other_package: Path) -> None:
+    """An entry point that names a module declares its rules by being imported."""
+    (other_package / "other_rules.py").write_text(OTHER)
+    _advertise(other_package, "[console_scripts]\nx = y:z\n\n[meshfit.rules]\nmine = other_rules\n")
+    assert judge(facts(), mesh("tp=4"), engine="generic").codes == ("OT001",)
+
+
+def test_another_package_adds_rules_by_a_callable(other_package: Path) -> None:
+    """A callable may return its rules instead of registering them."""
+    (other_package / "other_rules.py").write_text(
+        "from test_registry import _rule\ndef make():\n    return [_rule('OT002', 'ot-callable')]\n"
+    )
+    _advertise(other_package, "[meshfit.rules]\nmine = other_rules:make\n")
+    assert [rule.code for rule in find_rules("ot-callable")] == ["OT002"]
+
+
+@pytest.mark.parametrize(
+    "target", ["other_broken", "other_absent", "other_broken:missing", "meshfit.mesh:AXES", "builtins:dict.nothing"]
+)
+def test_a_broken_package_is_named_and_left_out(other_package: Path, target: str) -> None:
+    """Its rules are missing, the verdict is not, and the warning says whom to update."""
+    (other_package / "other_broken.py").write_text("raise RuntimeError('boom')")
+    _advertise(other_package, f"[meshfit.rules]\nbad = {target}\n")
+    with pytest.warns(loading.RuleLoadWarning, match=r"'bad' of other_pkg .* update or uninstall other_pkg"):
+        assert judge(facts(), mesh("tp=2"), engine="generic").ok
+
+
+def test_another_package_names_an_engine(other_package: Path) -> None:
+    """The names under `meshfit.engines` follow meshfit's own, and no module is imported for them."""
+    _advertise(other_package, "[meshfit.engines]\nmine = other_absent\ngeneric = other_absent\n")
+    assert engine_names() == (*registry.ENGINES, "mine")
+
+
+def test_distributions_without_rules_cost_no_import(other_package: Path) -> None:
+    """An entry point of another group is not touched."""
+    _advertise(other_package, "[console_scripts]\nx = other_absent:main\n")
+    assert judge(facts(), mesh("tp=2"), engine="generic").ok
+    assert loading.advertised("meshfit.rules") == ()
