@@ -6,7 +6,6 @@ change. They are kept in a slot of the object, outside `__dict__`: pickle, copy,
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from meshfit.errors import MissingFact, TargetError, UndecidedError
 from meshfit.fingerprint import Unwatchable, Watch
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.readers.model import LiveFacts, facts_of
-from meshfit.readers.wrappers import is_pretrained, model_class, unwrap
+from meshfit.readers.wrappers import is_module, is_pretrained, model_class, unwrap
 from meshfit.report import Report, Severity, UnsupportedMeshError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ CAPABILITIES: Final = (
 )
 """Every capability, in the order a repr lists them; `supports_<name>` on a model."""
 
-_REPORTS_KEPT: Final = 64
+_REPORTS_KEPT: Final = 8
 _ALIASES: Final = {"tp_plan": "tp", "pp_plan": "pp"}
 
 
@@ -50,6 +49,17 @@ def supported(target: Any, name: str, *, cp_size: int = 1, ep_size: int = 1) -> 
     if isinstance(model, CapabilityMixin) and cp_size == 1 and ep_size == 1:
         return _read(model, name)
     return _judged(facts_of(model), name, cp_size=cp_size, ep_size=ep_size)
+
+
+def model_supports(instance: Any, name: str) -> bool:
+    """`supported`, and False for what is no module at all."""
+    try:
+        check, value = _watch_of(instance).values[name]
+        if check(instance):
+            return value
+    except Exception:  # noqa: BLE001, S110 - no mixin, no answer yet, or objects that refuse to be compared
+        pass
+    return is_module(type(instance)) and supported(instance, name)
 
 
 def _judged(facts: ModelFacts, name: str, *, cp_size: int = 1, ep_size: int = 1) -> bool:
@@ -103,21 +113,41 @@ def _current_watch(model: Any) -> Watch:
     return watch
 
 
-def _reported(model: Any, mesh: MeshSpec, key: tuple[Any, ...]) -> tuple[Report, bool]:
-    _, _, engine, strict = key
+def _spec(mesh: Any) -> MeshSpec:
+    """`MeshSpec.of`, which a device mesh of known names and shape need not pass again."""
+    if type(mesh) is MeshSpec:
+        return mesh
+    if type(mesh).__name__ != "DeviceMesh":
+        return MeshSpec.of(mesh)
+    try:
+        return _DEVICE_MESHES[mesh.mesh_dim_names, mesh.shape]
+    except (KeyError, TypeError, AttributeError):
+        spec = MeshSpec.of(mesh)
+    if len(_DEVICE_MESHES) >= _REPORTS_KEPT:
+        _DEVICE_MESHES.clear()
+    _DEVICE_MESHES[tuple(mesh.mesh_dim_names), tuple(mesh.shape)] = spec
+    return spec
+
+
+_DEVICE_MESHES: Final[dict[tuple[tuple[str, ...], tuple[int, ...]], MeshSpec]] = {}
+
+
+def _reported(model: Any, mesh: MeshSpec, engine: str | None, strict: bool) -> tuple[Report, bool]:
     try:
         watch = _current_watch(model)
     except Unwatchable:
         report = judged(LiveFacts(model), mesh, engine=engine, strict=strict)
         return report, report.ok
-    report = judged(watch.facts, mesh, engine=engine, strict=strict)
-    entry = report, report.ok
-    if len(watch.reports) >= _REPORTS_KEPT:
-        watch.reports.clear()
-    with contextlib.suppress(TypeError):
-        # Settings of a mesh may hold what cannot be compared; such a report is not kept.
-        watch.reports[key] = entry
-    return entry
+    key = (mesh.engine, engine, strict)
+    kept = next((entry for entry in watch.reports if entry[1] == key and entry[0] == mesh), None)
+    if kept is None:
+        report = judged(watch.facts, mesh, engine=engine, strict=strict)
+        kept = mesh, key, report, report.ok
+        watch.reports = (kept, *watch.reports[: _REPORTS_KEPT - 1])
+    _, _, report, ok = kept
+    # The mesh object itself is remembered beside: the same one again needs no comparison of sizes.
+    watch.report = (mesh, engine, strict, report, ok)
+    return report, ok
 
 
 def validate_for_mesh(model: Any, mesh: object, **options: Any) -> Report:
@@ -358,15 +388,14 @@ class CapabilityMixin:
             UnsupportedMeshError: it cannot; the text has one bullet for each violation.
             MeshError: the mesh cannot be read.
         """
-        spec = mesh if type(mesh) is MeshSpec else MeshSpec.of(mesh)
-        key = (spec, spec.engine, engine, strict)
+        spec = _spec(mesh)
         try:
             watch = _watch_of(self)
-            report, ok = watch.reports[key]
-            if not watch.full(self):
-                report, ok = _reported(self, spec, key)
+            asked, by, strictly, report, ok = watch.report
+            if asked is not spec or by != engine or strictly is not strict or not watch.full(self):
+                report, ok = _reported(self, spec, engine, strict)
         except Exception:  # noqa: BLE001 - no report yet, or a comparison the user's objects refuse: judge anew
-            report, ok = _reported(self, spec, key)
+            report, ok = _reported(self, spec, engine, strict)
         if not ok:
             raise UnsupportedMeshError(report)
         return report
@@ -400,7 +429,7 @@ def _find_compiler() -> None:
     global _compiling  # noqa: PLW0603 - torch must not be imported to define this module
     torch = sys.modules.get("torch")
     if torch is not None:
-        _compiling = torch.compiler.is_compiling
+        _compiling = torch.compiler.is_dynamo_compiling
 
 
 def _traced(model: Any, name: str) -> bool:

@@ -1,25 +1,26 @@
-"""Noticing change: whether anything that the facts of a live model were read from is different by now.
+"""Noticing change: whether anything that a verdict was derived from is different by now.
 
-A verdict may be kept only while its sources are what they were. `Watch` holds the live objects beside a copy of their
-content and compares the two in C. Nothing is told by `id()`: a replaced plan may take its predecessor's address. What
-cannot be watched (a property, a config without `__dict__`) is `Unwatchable`, and then no verdict is kept at all.
+A verdict may be kept only while its sources are what they were. `LiveFacts` tells which facts a verdict read; `Watch`
+holds the sources of those facts beside a copy of their content and compares the two in C. Nothing is told by `id()`: a
+replaced plan may take its predecessor's address. What cannot be watched (a property, a config without `__dict__`) is
+`Unwatchable`, and then no verdict is kept at all.
 
-Three checks of rising cost: `light` covers the class, its flags and which attributes the instance has; `plans` adds the
-plans; `full` adds the config, the module tree and the forward methods of its classes. Of a layer list every entry is
-watched, and inside the entries those of the first of each class. The copies keep a replaced submodule alive until the
-next read. An attribute that is absent is watched by the size of the dicts it could appear in.
+The sources, from cheap to dear: flags and methods of the class; the plans; the backend; the config; the module tree
+with the forward methods of its classes. Of a layer list every entry is watched, and inside the entries those of the
+first of each class. The copies keep a replaced submodule alive until the next read. An attribute that is absent is
+watched by the size of the dicts it could appear in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter, is_, itemgetter
 from typing import Any, Final
 
 from meshfit import registries
 from meshfit.readers.attributes import ABSENT, class_attribute
-from meshfit.readers.model import LiveFacts
-from meshfit.readers.structure import children, representative_modules
+from meshfit.readers.model import CONFIG_FACTS, LiveFacts
+from meshfit.readers.structure import children, head_and_embedding, representative_modules
 
 __all__ = ["Check", "Unwatchable", "Watch"]
 
@@ -29,15 +30,32 @@ _PLANS: Final = ("_tp_plan", "_pp_plan", "_ep_plan", "_fsdp_plan")
 _OWN: Final = ("config", "backend", "forward", "generate", "language_model", "base_model_prefix")
 _FLAGS: Final = ("_supports_sdpa", "_owns_cp_attention", "_supports_cp_sdpa", "supports_gradient_checkpointing")
 _DECLARING: Final = ("ModelCapabilities", "get_capabilities")
+_READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
+    "class_name": (),
+    "is_pretrained": (),
+    "moe_mixin": (),
+    "registered_tp_plan": (),
+    "is_custom": (),
+    "supports_sdpa": ("_supports_sdpa",),
+    "owns_cp_attention": ("_owns_cp_attention",),
+    "supports_cp_sdpa": ("_supports_cp_sdpa",),
+    "gradient_checkpointing": ("supports_gradient_checkpointing",),
+    "has_generate": ("generate",),
+    "forward_parameters": ("forward",),
+    "tp_plan": ("_tp_plan",),
+    "pp_plan": ("_pp_plan",),
+    "ep_plan": ("_ep_plan",),
+    "fsdp_plan": ("_fsdp_plan",),
+    "engine": ("backend",),
+    "backend_attn": ("backend",),
+    "is_hybrid": ("config", "language_model"),
+    **dict.fromkeys(CONFIG_FACTS, ("config",)),
+}
+"""Fact -> the attributes of class or instance that it is read from; the other facts take the whole model."""
 
-_CLASS_FACTS: Final = frozenset(
-    {
-        *("class_name", "is_pretrained", "moe_mixin", "registered_tp_plan", "is_custom", "supports_sdpa"),
-        *("owns_cp_attention", "supports_cp_sdpa", "gradient_checkpointing", "has_generate", "forward_parameters"),
-    }
-)
-_PLAIN_FACTS: Final = frozenset({"declared", "backend_attn", "engine"})
-_PLAN_FACTS: Final = frozenset({"tp_plan", "pp_plan", "ep_plan", "fsdp_plan"})
+_TREE: Final = "_modules"
+_EVERYTHING: Final = (*_FLAGS, *_DECLARING, *_OWN, *_PLANS, _TREE)
+_WHOLE: Final = (*_DECLARING, "config", "backend", "forward", "language_model", "base_model_prefix", _TREE)
 _NESTING: Final = 6
 """How deep objects inside a config are followed; transformers' own composite configs reach 3."""
 
@@ -56,26 +74,29 @@ class Watch:
         Unwatchable: a source is computed on each access.
     """
 
-    __slots__ = ("_plain", "facts", "full", "light", "plans", "reports", "values")
+    __slots__ = ("_checks", "_sources", "facts", "full", "report", "reports", "values")
 
     def __init__(self, model: Any) -> None:
-        cls = type(model)
-        _refuse_computed(cls)
-        sources = _Sources(model, cls)
-        self.light, self.plans, self.full = sources.light(), sources.plans(), sources.full()
-        self._plain = sources.plain
+        _refuse_computed(type(model))
+        self._sources = _Sources(model)
+        self._checks: dict[frozenset[str], Check] = {}
+        self.full = self._sources.check(frozenset(_EVERYTHING))
         self.facts = LiveFacts(model)
         self.values: dict[str, tuple[Check, bool]] = {}
-        self.reports: dict[Any, Any] = {}
+        self.reports: tuple[tuple[Any, ...], ...] = ()
+        self.report: tuple[Any, ...] = ()
 
     def check_for(self, facts_read: set[str]) -> Check:
         """The cheapest check that covers the facts a conclusion rests on."""
-        rest = facts_read - _CLASS_FACTS
-        if self._plain:
-            rest -= _PLAIN_FACTS
-        if not rest:
-            return self.light
-        return self.plans if rest <= _PLAN_FACTS else self.full
+        if not self._sources.declares:
+            facts_read = facts_read - {"declared"}
+        names: set[str] = set()
+        for fact in facts_read:
+            names.update(_READ_FROM.get(fact, _WHOLE))
+        key = frozenset(names)
+        if key not in self._checks:
+            self._checks[key] = self._sources.check(key)
+        return self._checks[key]
 
 
 def _refuse_computed(cls: type) -> None:
@@ -84,167 +105,175 @@ def _refuse_computed(cls: type) -> None:
         if isinstance(class_attribute(cls, name), property):
             raise Unwatchable(name)
     for hook in ("__getattr__", "__getattribute__"):
-        owner = next(base for base in (*cls.__mro__, _Hooks) if hook in base.__dict__)
-        if owner.__module__.partition(".")[0] not in ("torch", "builtins", __name__.partition(".")[0]):
+        owner = next((base for base in cls.__mro__ if hook in base.__dict__), object)
+        if owner.__module__.partition(".")[0] not in ("torch", "builtins"):
             raise Unwatchable(hook)
 
 
-class _Hooks:
-    """Ends the search for attribute hooks."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(name)
-
-
 class _Sources:
-    """The live objects and their copies, gathered once and closed over by the three checks."""
+    """The live objects and their copies, gathered once; a check closes over those that a verdict needs."""
 
-    def __init__(self, model: Any, cls: type) -> None:
+    def __init__(self, model: Any) -> None:
         state = model.__dict__
-        self.cls, self.state_size, self.branches = cls, len(state), len(state["_modules"])
-        self.planned = tuple(name for name in _PLANS if name in state)
-        named = [
-            name
+        self.cls = type(model)
+        self.own = {name: state[name] for name in (*_OWN, *_PLANS) if name in state}
+        self.shared = {
+            name: getattr(self.cls, name)
             for name in (*_FLAGS, *_DECLARING, *_OWN, *_PLANS)
-            if name not in state and class_attribute(cls, name) is not ABSENT
-        ]
-        # `__mro__` twice, so that the getters always return a tuple.
-        self.of_class = attrgetter("__mro__", "__mro__", *named)
-        own = [name for name in _OWN if name in state]
-        self.of_instance = itemgetter("_modules", "_modules", *own)
-        self.own_values = self.of_instance(state)
-        self.dicts = [base.__dict__ for base in cls.__mro__ if _may_change(base)]
-        self.plain = "backend" not in own and not {*_DECLARING, "backend"} & {*named}
-        self.plan_pairs = _Pairs()
-        for name in _PLANS:
-            if name in named:
-                self.plan_pairs.add(class_attribute(cls, name))
-        self.plan_values = [_copied(state[name]) for name in self.planned]
-        self.pairs = _Pairs()
-        self._gather(model, state)
+            if name not in state and class_attribute(self.cls, name) is not ABSENT
+        }
+        self.sized = [state, *(base.__dict__ for base in self.cls.__mro__ if _may_change(base))]
+        self.revision = registries.edits[0]
+        self.declares = not {*_DECLARING}.isdisjoint(self.shared)
+        self.plans = {name: _copied(self.own.get(name, self.shared.get(name))) for name in _PLANS}
+        self.contents = {name: _Contents() for name in ("config", "backend", "language_model", *_DECLARING, _TREE)}
+        self.branches = state["_modules"]
+        self._watch_objects()
+        self.kinds, self.attributes = self._watch_tree(model)
 
-    def _gather(self, model: Any, state: dict[str, Any]) -> None:
-        inner = state.get("language_model") or state["_modules"].get("language_model")
-        for source in (state.get("config"), state.get("backend"), getattr(inner, "config", None)):
-            self.pairs.add(source)
+    def _watch_objects(self) -> None:
         for name in ("config", "backend"):
-            if name not in state:
-                found = class_attribute(self.cls, name)
-                self.pairs.add(None if found is ABSENT else found)
-        capabilities = getattr(self.cls, "ModelCapabilities", None)
-        if isinstance(capabilities, type):
-            self.pairs.add_dict(vars(capabilities))
-        kinds: dict[type, None] = {}
-        self.attributes: list[dict[str, Any]] = []
-        for module in representative_modules(model):
-            self.pairs.add_dict(module._modules)  # noqa: SLF001 - the dict itself is what is compared
-            self.attributes.append(module.__dict__)
-            kinds.update(dict.fromkeys((type(module), *map(type, children(module).values()))))
-        self.kinds = [kind for kind in kinds if kind.__module__.partition(".")[0] != "torch"]
+            self.contents[name].add(self.own.get(name, self.shared.get(name)))
+        inner = self.own.get("language_model", self.branches.get("language_model"))
+        self.contents["language_model"].add(getattr(inner, "config", None))
+        if "backend" in self.branches:
+            self.contents["backend"].add_entries(self.branches["backend"].__dict__)
+        declaring = self.shared.get("ModelCapabilities")
+        if isinstance(declaring, type):
+            self.contents["ModelCapabilities"].add_entries(vars(declaring))
 
-    def light(self) -> Check:
-        """Class, class flags, and which attributes there are."""
-        cls, of_class, of_instance, dicts = self.cls, self.of_class, self.of_instance, self.dicts
-        state_size, branches, own_values = self.state_size, self.branches, self.own_values
-        class_values, sizes = of_class(cls), [*map(len, dicts)]
-        edits, revision = registries.edits, registries.edits[0]
+    def _watch_tree(self, model: Any) -> tuple[list[Any], list[dict[str, Any]]]:
+        kinds: dict[Any, None] = {}
+        attributes = []
+        for module in representative_modules(model):
+            self.contents[_TREE].add_entries(module._modules)  # noqa: SLF001 - the dict itself is what is compared
+            if module is not model:
+                attributes.append(module.__dict__)
+            kinds.update(dict.fromkeys((type(module), *map(type, children(module).values()))))
+        self.ends = [module._parameters for module in head_and_embedding(model)]  # noqa: SLF001 - as above
+        # The model's own forward is watched with its other attributes.
+        return [kind for kind in kinds if _may_change(kind) and kind is not self.cls], attributes
+
+    def check(self, names: frozenset[str]) -> Check:
+        """A function that tells whether class, registries and the attributes `names` of the model are as they were.
+
+        `_TREE` among the names stands for the module tree and the forward methods of its classes.
+        """
+        cls, edits, revision = self.cls, registries.edits, self.revision
+        whole = _TREE in names
+        sized = [*self.sized, *self.attributes] if whole else [*self.sized, self.branches]
+        total = sum(map(len, sized))
+        of_plans, plans = self._own_plans(names)
+        of_class, class_values, live, kept = self._class_values(names)
+        held, held_values = self._identical(names)
+        for name, contents in self.contents.items():
+            if name in names:
+                live, kept = [*live, *contents.live], [*kept, *contents.kept]
+        kinds = self.kinds if whole else None
+        forwards = [kind.forward for kind in self.kinds]
+        head, embedding = self.ends if len(self.ends) == 2 else ({}, {})
+        tied = head.get("weight") is embedding.get("weight")
 
         def unchanged(model: Any) -> bool:
-            state = model.__dict__
             return (
                 type(model) is cls
-                and len(state) == state_size
-                and len(state["_modules"]) == branches
                 and edits[0] == revision
-                and all(map(is_, of_class(cls), class_values))
-                and all(map(is_, of_instance(state), own_values))
-                and [*map(len, dicts)] == sizes
-            )
-
-        return unchanged
-
-    def plans(self) -> Check:
-        """`light`, and the content of the plans."""
-        light = self.light()
-        live, kept = self.plan_pairs.live, self.plan_pairs.kept
-        names, values = self.planned, self.plan_values
-
-        def unchanged(model: Any) -> bool:
-            state = model.__dict__
-            return light(model) and [state[name] for name in names] == values and live == kept
-
-        return unchanged
-
-    def full(self) -> Check:
-        """`plans`, and config, module tree and forward methods."""
-        plans = self.plans()
-        live, kept = self.pairs.live, self.pairs.kept
-        attributes, counts = self.attributes, [*map(len, self.attributes)]
-        kinds, forward = self.kinds, attrgetter("forward")
-        forwards = [*map(forward, kinds)]
-
-        def unchanged(model: Any) -> bool:
-            return (
-                plans(model)
+                and sum(map(len, sized)) == total
+                and (of_plans is None or of_plans(model.__dict__) == plans)
                 and live == kept
-                and [*map(len, attributes)] == counts
-                and [*map(forward, kinds)] == forwards
+                and (of_class is None or of_class(cls) == class_values)
+                and (held is None or all(map(is_, held(model), held_values)))
+                and (
+                    kinds is None
+                    or (
+                        [kind.forward for kind in kinds] == forwards
+                        and (head.get("weight") is embedding.get("weight")) is tied
+                    )
+                )
             )
 
         return unchanged
 
+    def _own_plans(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, Any]:
+        """A getter of the instance's plans among `names`, and copies of them, both in the same form."""
+        planned = [name for name in _PLANS if name in names and name in self.own]
+        copies = tuple(self.plans[name] for name in planned)
+        return (itemgetter(*planned) if planned else None), copies[0] if len(copies) == 1 else copies
 
-class _Pairs:
-    """Live containers, and copies of what they held; two lists that one comparison in C covers."""
+    def _class_values(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, Any, list[Any], list[Any]]:
+        """A getter of the class's attributes among `names`, their values, and its plans live and as copies."""
+        shared = [name for name in self.shared if name in names and name not in _FLAGS]
+        getter = attrgetter(*shared) if shared else None
+        planned = [name for name in shared if name in _PLANS]
+        live, kept = [self.shared[name] for name in planned], [self.plans[name] for name in planned]
+        return getter, getter(self.cls) if getter else None, live, kept
+
+    def _identical(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, tuple[Any, ...]]:
+        """A getter of what must be the same object: flags, where 1 is not True, and what the instance holds itself."""
+        flags = [name for name in self.shared if name in names and name in _FLAGS]
+        held = [name for name in self.own if name in names and name not in _PLANS]
+        of_class, of_state = _getter(attrgetter, flags), _getter(itemgetter, held)
+        cls = self.cls
+        if held == ["config"] and not flags:
+            config = self.own["config"]
+            return (lambda model: (model.__dict__["config"],)), (config,)
+        if of_class is None and of_state is None:
+            return None, ()
+        if of_state is None:
+            return (lambda _: of_class(cls)), of_class(cls)
+        if of_class is None:
+            return (lambda model: of_state(model.__dict__)), of_state(self.own)
+        return (lambda model: (*of_class(cls), *of_state(model.__dict__))), (*of_class(cls), *of_state(self.own))
+
+
+def _getter(make: Callable[..., Callable[[Any], Any]], names: list[str]) -> Callable[[Any], Any] | None:
+    """A getter that returns a tuple, also of one name; None of none."""
+    return make(*names, names[-1]) if names else None
+
+
+class _Contents:
+    """Live dicts, and copies of what they held, in two lists that one comparison in C covers."""
 
     def __init__(self) -> None:
-        self.live: list[Any] = []
-        self.kept: list[Any] = []
+        self.live: list[Mapping[str, Any]] = []
+        self.kept: list[Mapping[str, Any]] = []
 
     def add(self, source: Any, depth: int = 0) -> None:
-        """Watch a container or an object, with whatever it holds; plain values need no watching.
+        """Watch a config, a backend or whatever they hold; plain values need no watching.
 
         Raises:
-            Unwatchable: it is an object without `__dict__` that is no plain value.
+            Unwatchable: an object without `__dict__`, whose content cannot be told.
         """
-        if source is None or isinstance(source, str | bytes | int | float | complex | type) or depth > _NESTING:
+        if source is None or isinstance(source, _PLAIN) or callable(source) or depth > _NESTING:
             return
-        if isinstance(source, dict | list | tuple | set | frozenset):
-            self.live.append(source)
-            self.kept.append(_copied(source))
-            inner = source.values() if isinstance(source, dict) else source
+        if isinstance(source, dict):
+            entries = source
         else:
-            inner_dict = getattr(source, "__dict__", None)
-            if inner_dict is None:
+            entries = getattr(source, "__dict__", ABSENT)
+            if entries is ABSENT:
                 if type(source).__module__.partition(".")[0] == "torch":
                     return
                 raise Unwatchable(type(source).__name__)
-            if callable(source):
-                return
-            self.live.append(inner_dict)
-            self.kept.append(_copied(inner_dict))
-            inner = inner_dict.values()
-        for value in [*inner]:
-            if not isinstance(value, dict | list | tuple | set | frozenset) or not _is_flat(value):
-                self._add_inner(value, depth)
+        self.add_entries(entries)
+        for value in [*entries.values()]:
+            self._add_held(value, depth + 1)
 
-    def _add_inner(self, value: Any, depth: int) -> None:
+    def add_entries(self, entries: Mapping[str, Any]) -> None:
+        """Watch a dict, the containers in it by content too, except those no fact is read from."""
+        self.live.append(entries)
+        self.kept.append({key: one if key in _LABELS else _copied(one) for key, one in entries.items()})
+
+    def _add_held(self, value: Any, depth: int) -> None:
         if isinstance(value, dict | list | tuple):
-            # Its own content is in the copy already; only objects inside it are not.
+            # Its content is in the copy already; only objects inside it are not.
             for one in value.values() if isinstance(value, dict) else value:
-                self._add_inner(one, depth + 1)
-        else:
-            self.add(value, depth + 1)
-
-    def add_dict(self, source: Any) -> None:
-        """Watch the entries of a mapping by identity, or by equality where that differs."""
-        self.live.append(source)
-        self.kept.append(dict(source))
+                self._add_held(one, depth + 1)
+        elif not isinstance(value, set | frozenset):
+            self.add(value, depth)
 
 
-def _is_flat(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value
-    return all(one is None or isinstance(one, str | int | float) for one in inner)
+_LABELS: Final = ("id2label", "label2id")
+_PLAIN: Final = (str, bytes, int, float, complex, type)
 
 
 def _copied(value: Any) -> Any:
@@ -263,4 +292,4 @@ def _copied(value: Any) -> Any:
 def _may_change(base: type) -> bool:
     """A class whose attributes a user edits: not one of Python, of torch, or of transformers' machinery."""
     package, _, rest = base.__module__.partition(".")
-    return package not in ("builtins", "torch") and (package != "transformers" or rest.startswith("models."))
+    return package not in ("builtins", "torch", "meshfit") and (package != "transformers" or rest.startswith("models."))

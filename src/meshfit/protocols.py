@@ -92,9 +92,7 @@ else:
             name = _CAPABILITY.get(cls)
             if name is None:
                 return _combined(cls, instance)
-            from meshfit.capability import supported
-
-            return _is_model(type(instance)) and supported(instance, name)
+            return _read(instance, name)
 
         def __subclasscheck__(cls, other):  # noqa: ANN001, ANN204 - `type` fixes both
             name = _CAPABILITY.get(cls)
@@ -151,6 +149,15 @@ else:
     @runtime_checkable
     class SupportsGradientCheckpointing(Protocol, metaclass=_Verdict):
         """A model that can trade compute for activation memory."""
+
+
+def _read(instance: Any, name: str) -> bool:
+    """Replaced by what it finds at the first call, so that importing this module loads no more than it needs."""
+    global _read  # noqa: PLW0603 - see above
+    from meshfit.capability import model_supports
+
+    _read = model_supports
+    return model_supports(instance, name)
 
 
 _CAPABILITY: Final[dict[type, str]] = {

@@ -22,7 +22,7 @@ from meshfit.readers.config_facts import config_facts, is_hybrid
 from meshfit.readers.structure import named_modules, structure_facts
 from meshfit.readers.wrappers import is_module, model_class, unwrap
 
-__all__ = ["LiveFacts", "body_facts_of", "facts_of"]
+__all__ = ["CONFIG_FACTS", "LiveFacts", "body_facts_of", "facts_of"]
 
 _TE_ATTENTION: Final = ("DotProductAttention", "MultiheadAttention", "TransformerLayer")
 
@@ -79,7 +79,7 @@ class LiveFacts(ModelFacts):
             if fact in found:
                 state[fact] = found[fact]
         place = Origin(state.get("class_name") or model_class(type(model)).__name__, pointer=_POINTERS.get(load, ""))
-        state["_origins"].update({fact: place for fact in found})
+        state["_origins"].update(dict.fromkeys(found, place))
 
 
 def facts_of(target: Any) -> ModelFacts:
@@ -214,6 +214,15 @@ _BODY: Final = (
     "tensor_faults",
 )
 _FROM_SOURCE: Final = ("conversions", "has_base_forward", "per_layer_attributes")
+CONFIG_FACTS: Final = (
+    *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
+    *("num_hidden_layers", "vocab_size", "num_experts", "moe_intermediate_size", "linear_num_key_heads"),
+    *("linear_num_value_heads", "mamba_heads", "mamba_groups", "heads_per_layer", "kv_heads_per_layer"),
+    *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal"),
+    *("dtype_bytes", "attn_implementation", "experts_implementation"),
+)
+"""The facts read from the config object alone."""
+
 _Loader = Callable[[Any, ModelFacts], dict[str, Any]]
 _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
     (
@@ -229,17 +238,7 @@ _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
     (_plans, "", ("tp_plan", "ep_plan", "pp_plan", "fsdp_plan")),
     (_declared, "", ("declared",)),
     (_hybrid, "config", ("is_hybrid",)),
-    (
-        _config,
-        "config",
-        (
-            *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
-            *("num_hidden_layers", "vocab_size", "num_experts", "moe_intermediate_size", "linear_num_key_heads"),
-            *("linear_num_value_heads", "mamba_heads", "mamba_groups", "heads_per_layer", "kv_heads_per_layer"),
-            *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal"),
-            *("dtype_bytes", "attn_implementation", "experts_implementation"),
-        ),
-    ),
+    (_config, "config", CONFIG_FACTS),
     (
         _structure,
         "",

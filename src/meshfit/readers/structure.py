@@ -10,7 +10,7 @@ from meshfit.facts import ModuleInfo
 from meshfit.readers.attributes import ABSENT, attribute, class_attribute
 from meshfit.readers.wrappers import derives_from, model_class
 
-__all__ = ["base_model", "children", "layer_lists", "named_modules", "representative_modules", "structure_facts"]
+__all__ = ["base_model", "children", "head_and_embedding", "layer_lists", "named_modules", "representative_modules", "structure_facts"]
 
 _NUMBER: Final = re.compile(r"\.\d+(?=\.|$)")
 _WIDTHS: Final = ("out_features", "embedding_dim", "nf")
@@ -81,6 +81,14 @@ def representative_modules(model: Any) -> Iterator[Any]:
                 first_of_kind.setdefault(type(child), child)
             inner = list(first_of_kind.values())
         pending.extend(inner)
+
+
+def head_and_embedding(model: Any) -> list[Any]:
+    """The output head and the input embedding; empty where the model has no accessors for both."""
+    if class_attribute(type(model), "get_output_embeddings") is ABSENT:
+        return []
+    ends = [_called(model, accessor) for accessor in ("get_output_embeddings", "get_input_embeddings")]
+    return ends if all("_parameters" in getattr(end, "__dict__", {}) for end in ends) else []
 
 
 def structure_facts(model: Any) -> dict[str, Any]:
