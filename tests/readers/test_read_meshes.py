@@ -197,6 +197,17 @@ def test_a_namesake_of_another_package_is_read_by_its_members() -> None:
     assert (spec.tp_size, spec.engine) == (2, None)
 
 
+def test_settings_that_say_nothing_leave_a_plain_mesh() -> None:
+    """What a constructor fills in by itself is no difference between meshes."""
+    assert read_mesh(DistributedConfig(tp_size=2)) == MeshSpec(tp_size=2)
+
+
+def test_the_older_switch_for_experts_is_resolved() -> None:
+    """`enable_expert_parallel` is ep_size = tp_size with the expert plan alone, as transformers resolves it."""
+    spec = read_mesh({"tp_size": 4, "enable_expert_parallel": True})
+    assert (spec.tp_size, spec.ep_size, dict(spec.settings)) == (4, 4, {"tp_plan": {}})
+
+
 # --- torchtitan, NeMo
 
 

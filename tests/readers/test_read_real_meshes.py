@@ -73,8 +73,8 @@ def test_the_distributed_config_of_transformers() -> None:
     spec = read_mesh(config)
     assert spec.settings["ep_implementation"] == "all_to_all"
     assert (spec.tp_size, spec.dp_shard_size, spec.ep_size, spec.engine) == (2, 4, 8, "transformers")
-    again = read_mesh(config.to_dict())
-    assert (again.tp_size, again.dp_shard_size, again.ep_size) == (2, 4, 8)
+    assert read_mesh(config.to_dict()) == spec
+    assert read_mesh(DistributedConfig(pp_size=4)) == MeshSpec(pp_size=4)
 
 
 def test_the_parallelism_config_of_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,9 +84,7 @@ def test_the_parallelism_config_of_accelerate(monkeypatch: pytest.MonkeyPatch) -
     from accelerate.parallelism_config import ParallelismConfig
 
     spec = read_mesh(ParallelismConfig(dp_replicate_size=2, dp_shard_size=4, cp_size=2, tp_size=2))
-    assert spec == MeshSpec(
-        dp_replicate_size=2, dp_shard_size=4, cp_size=2, tp_size=2, engine="accelerate", settings=spec.settings
-    )
+    assert spec == MeshSpec(dp_replicate_size=2, dp_shard_size=4, cp_size=2, tp_size=2)
     assert spec.engine == "accelerate"
 
 

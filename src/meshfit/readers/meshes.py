@@ -88,10 +88,7 @@ def _from_transformers_mesh(mesh: Any) -> MeshSpec:
 def _from_mesh_context(mesh: Any) -> MeshSpec:
     # its `tp_size` properties slice the mesh, which is slow and raises on ranks outside; the meshes tell the same
     dense, expert = getattr(mesh, "device_mesh", None), getattr(mesh, "moe_mesh", None)
-    settings = {"activation_checkpointing": bool(getattr(mesh, "activation_checkpointing", False))}
-    strategy: Any = getattr(mesh, "strategy_config", None)
-    if hasattr(strategy, "sequence_parallel"):
-        settings["sequence_parallel"] = bool(strategy.sequence_parallel)
+    settings = _settings(getattr(mesh, "strategy_config", None)) | _settings(mesh)
     if dense is None and expert is None:
         return _build(_members(mesh), engine="nemo", settings=settings)
     dims = _dims(dense)
@@ -153,6 +150,11 @@ def _from_mapping(mapping: Mapping[Any, Any]) -> MeshSpec:
         raise MeshError(f"the mapping {dict(mapping)!r} tells no sizes; write for example {{'tp_size': 8}}")
     if written.get("tp") and "tp" not in sizes:
         _refuse_unset_tp(settings)
+    if settings.get("enable_expert_parallel") and "ep" not in sizes:
+        # transformers' older spelling of ep_size=tp_size with the expert plan alone, resolved as it does
+        sizes["ep"] = sizes.get("tp", 1)
+        if settings.get("tp_plan") is None:
+            settings["tp_plan"] = {}
     return _build(sizes, settings=settings)
 
 
@@ -257,16 +259,19 @@ def _refuse_unset_tp(settings: Mapping[str, Any]) -> None:
 
 
 def _settings(mesh: object) -> dict[str, Any]:
-    found = ((name, getattr(mesh, name, None)) for name in sorted(SETTINGS))
-    return {name: value for name, value in found if value is not None}
+    return _said({name: getattr(mesh, name, None) for name in SETTINGS})
+
+
+def _said(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None and value != SETTINGS[name]}
 
 
 def _build(sizes: dict[str, Any], *, engine: str | None = None, settings: Mapping[str, Any] | None = None) -> MeshSpec:
     _data_parallel(sizes)
+    said = _said(settings or {})
+    said.pop("enable_expert_parallel", None)  # the sizes and the plan say the same
     return MeshSpec(
-        **{f"{axis}_size": size for axis, size in sizes.items()},
-        engine=engine,
-        settings=MappingProxyType(dict(settings or {})),
+        **{f"{axis}_size": size for axis, size in sizes.items()}, engine=engine, settings=MappingProxyType(said)
     )
 
 

@@ -56,26 +56,25 @@ JOINED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """Dims that join others or split them anew. They are no factors: the axes they are made of are named beside them, or
 the mesh does not tell its sizes."""
 
-SETTINGS: Final = frozenset(
+SETTINGS: Final[Mapping[str, object]] = MappingProxyType(
     {
-        "activation_checkpointing",
-        "cp_backend",
-        "cp_handler",
-        "enable_expert_parallel",
-        "enable_sequence_parallel",
-        "ep_implementation",
-        "ep_plan",
-        "fsdp_cpu_offload",
-        "fsdp_mixed_precision",
-        "fsdp_plan",
-        "sequence_parallel",
-        "sp_backend",
-        "sp_handler",
-        "tp_handler",
-        "tp_plan",
+        "activation_checkpointing": False,
+        "cp_backend": "torch",
+        "enable_expert_parallel": False,
+        "enable_sequence_parallel": False,
+        "ep_implementation": "auto",
+        "ep_plan": None,
+        "fsdp_cpu_offload": False,
+        "fsdp_mixed_precision": False,
+        "fsdp_plan": None,
+        "microbatches": None,
+        "sequence_packing": False,
+        "sequence_parallel": False,
+        "sp_backend": "deepspeed",
+        "tp_plan": None,
     }
 )
-"""What a mapping may say besides sizes."""
+"""What a mesh may say besides sizes, and the value that says nothing: it is dropped, so that equal meshes are equal."""
 
 
 def unknown_key(key: str) -> str:
