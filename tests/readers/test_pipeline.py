@@ -181,6 +181,13 @@ def before(line: str) -> tuple[str, str]:
     return ("# before", line)
 
 
+HEAD_CALL = "        outputs = self.model(\n            input_ids=input_ids"
+EMBEDDED = """\
+        if inputs_embeds is None:
+            inputs_embeds = self.model.embed_tokens(input_ids)
+        outputs = self.model(
+            input_ids=None"""
+
 HARMLESS = {
     "nothing": (),
     "dropout": (before("hidden = self.drop(hidden)"),),
@@ -215,6 +222,7 @@ HARMLESS = {
         ("mask=attention_mask, position_embeddings", 'mask=masks["full"], position_embeddings'),
     ),
     "a hidden state passed by name": ((CALL, CALL.replace("layer(hidden,", "layer(hidden=hidden,")),),
+    "embeddings looked up in the head": ((HEAD_CALL, EMBEDDED),),
     "logits scaled in the head": (("self.lm_head(outputs", "3.0 * self.lm_head(outputs"),),
 }
 
@@ -265,6 +273,7 @@ HARMFUL = {
     "returns-no-logits": (
         ("return HeadOutput(logits=logits, past_key_values=outputs.past_key_values)", "return (logits, outputs)"),
     ),
+    "embeds-outside-base": ((HEAD_CALL, EMBEDDED.replace("(input_ids)", "(input_ids) * 2")),),
     "refuses-inputs-embeds": (
         ("position_ids=None, inputs_embeds=None", "position_ids=None"),
         ("inputs_embeds=inputs_embeds, past", "past"),
@@ -343,6 +352,18 @@ def test_state_that_only_its_own_layer_reads_is_not_shared(build: Build) -> None
         ('store["kv"] = hidden if not self.reads else store["kv"]', 'store["kv"] = hidden'),
     )
     assert kinds(build(*changes)) == set()
+
+
+def test_an_output_of_unknown_kind_leaves_the_verdict_open(build: Build) -> None:
+    """Nobody knows what another package's function returns."""
+    model = build(("# after", "return torch.compile(hidden)"))
+    assert pipeline_faults(model, model.attributes["model"]) is UNKNOWN
+
+
+def test_a_layer_called_over_an_unknown_list_leaves_the_verdict_open(build: Build) -> None:
+    """Layers that the walk never meets prove nothing."""
+    model = build(("enumerate(self.layers)", "enumerate(self.absent)"))
+    assert pipeline_faults(model, model.attributes["model"]) is UNKNOWN
 
 
 def test_the_facts_of_a_body_hold_the_faults(build: Build) -> None:

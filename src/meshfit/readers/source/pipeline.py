@@ -28,6 +28,7 @@ kind                            consequence  cause
 ``layers-read-embeddings``      silent       a layer gets the embeddings beside the hidden state
 ``shares-state-across-layers``  silent       a layer gets what another layer made beside the hidden state
 ``needs-input-ids``             late         something beside the embedding is computed from `input_ids`
+``embeds-outside-base``         silent       the head changes embeddings before the base model, which early stages call
 ``refuses-inputs-embeds``       late         a forward without the parameter `inputs_embeds`
 ``refuses-argument``            late         the base forward lacks a parameter of the model's own
 ``returns-no-hidden-state``     late         the base output has no `last_hidden_state`
@@ -94,6 +95,9 @@ def pipeline_faults(model: Instance, base: Instance) -> tuple[tuple[str, str], .
         walks = _walks(model, base, forward, head, layers)
     except (WalkLimitError, RecursionError):
         return tuple(signature) or UNKNOWN
+    if not walks[0].calls:
+        # Layers that the walk of the whole model never meets prove nothing about what stages do to them.
+        return tuple(signature) or UNKNOWN
     faults = _distinct([*signature, *(f for w in walks for f in w.faults)])
     if not faults and any(w.undecided for w in walks):
         return UNKNOWN
@@ -156,7 +160,7 @@ def _walks(
 ) -> list[Walk]:
     whole = _walk("whole", model, base, layers, {})
     output = _run(whole, head, model)
-    if not whole.calls or whole.raised:
+    if whole.raised:
         whole.undecided = True
     if shares_state(whole):
         whole.fault("shares-state-across-layers", whole.layer_where)

@@ -45,7 +45,7 @@ CONTENT_FREE: Final = frozenset(
 )
 """Functions of torch whose result depends on the shape of their argument only."""
 
-SHAPE_READERS: Final = frozenset({"masking_utils"})
+SHAPE_READERS: Final = frozenset({"masking_utils", "modeling_attn_mask_utils"})
 """Modules of transformers whose functions read nothing but shape, dtype and device of the embeddings they get."""
 
 
@@ -301,6 +301,10 @@ def _call_module(
         return _call_torch(walk, frame, node, module, values)
     if walk.current_layer is not None and not any(isinstance(v, Table | Seq) for v in values):
         return walk.spoil(frame, node, "transforms", *values)
+    given = kwargs.get("inputs_embeds")
+    if instance == walk.base and walk.mode == "whole" and isinstance(given, Opaque) and given is not walk.embedded:
+        # The stages before the last call the base model themselves, with `input_ids`.
+        walk.fault("embeds-outside-base", walk.where(frame, node))
     forward = instance.cls.method("forward")
     if forward is not None and frame.depth < DEEPEST:
         kind = _call_function(walk, frame, node, Callable_(forward, module), args, kwargs)
@@ -340,4 +344,5 @@ def _embedding(walk: Walk, frame: Frame, node: ast.expr, values: list[Value]) ->
     if any(isinstance(v, Known) and v.absent for v in values):
         walk.fault("needs-input-ids", walk.where(frame, node))
     found = frozenset().union(*(labels(v) for v in values)) if values else frozenset()
-    return Opaque((found - {IDS}) | ({EMBEDS} if IDS in found else frozenset()))
+    walk.embedded = Opaque((found - {IDS}) | ({EMBEDS} if IDS in found else frozenset()))
+    return walk.embedded

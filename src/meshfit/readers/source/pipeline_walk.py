@@ -67,6 +67,7 @@ class Walk:
         self.followed: dict[int, list[int | None]] = {}
         self.overlay: dict[tuple[int, str], Value] = {}
         self.raised = False
+        self.embedded: Opaque | None = None
         self.stub_last = False
         self._steps = 0
 
