@@ -183,6 +183,18 @@ TENSOR = [
         tp_plan={**TP_PLAN, NORM: "mla_kv_a_proj"},
         per_layer_attributes=frozenset({"qk_rope_head_dim"}),
     ),
+    _row(
+        "TP019",
+        "transformers",
+        "tp=2",
+        OUT,
+        "rowwise",
+        dataflow={OUT: frozenset({f"{LAYER}.self_attn.v_proj"})},
+        tp_plan={**TP_PLAN, f"{LAYER}.self_attn.v_proj": "colwise_gather_output"},
+    ),
+    _row(
+        "TP019", "transformers", "tp=2", "whole", Q, dataflow={OUT: frozenset({Q})}, tp_plan={**TP_PLAN, OUT: "colwise"}
+    ),
     _row("TP020", "generic", "tp=2", "supports_tp = False", "TP plan", declared={"tp": False}),
     _row("TP021", "nemo", "tp=2", "supports_tp = True", "no TP plan", declared={"tp": True}, tp_plan={}),
 ]

@@ -60,6 +60,9 @@ FAULTS: Final[Mapping[str, Cause]] = {
     "layers-read-embeddings": _silent("layers read the embeddings beside the hidden state, and later stages have none"),
     "shares-state-across-layers": _silent("a layer reads what a layer of another stage made beside the hidden state"),
     "needs-input-ids": _late("something beside the embedding is computed from input_ids, and later stages have none"),
+    "embeds-outside-base": _silent(
+        "the head changes the embeddings before the base model, and stages but the last call the base model alone"
+    ),
     "refuses-inputs-embeds": _late("the forward takes no inputs_embeds, by which a later stage is fed"),
     "refuses-argument": _late("the base forward lacks a parameter that the model's forward passes to it"),
     "returns-no-hidden-state": _late("the base output has no last_hidden_state to send on"),

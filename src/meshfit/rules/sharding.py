@@ -242,21 +242,55 @@ def modules_after_a_cut_are_in_the_plan(facts: ModelFacts, mesh: MeshSpec) -> It
     """A module with own parameters that is fed by a column-cut output stands in the plan.
 
     Why: such a module (a norm over each head, an activation with learnable parameters) sees only this rank's columns,
-    so its gradient is a part of the sum; only a style such as `replicated_with_grad_allreduce` adds the parts up.
+    so its gradient is a part of the sum; only a style such as `replicated_with_grad_allreduce` adds the parts up. A
+    linear layer does not even fit: its input is too narrow.
     Source: transformers 5.23 distributed/tensor_parallel.py `ReplicatedWithGradAllReduce`.
     """
     plan = plans.tp_plan(facts, mesh)
     for name, sources in facts.dataflow.items():
         feeding = sorted(source for source in sources if plan.get(source) in plans.LOCAL_COLUMNS)
         if feeding and _has_parameters(name, facts) and not _named_at_or_below(name, plan):
+            linear = name in facts.modules and facts.modules[name].kind == "Linear"
             yield Finding(
                 message=f"{name} has parameters and is fed by {', '.join(feeding)}, cut over tp_size ({mesh.tp_size}) "
                 "ranks, but stands in no plan: its gradients stay partial",
-                help=f'add "{name}": "replicated_with_grad_allreduce" to tp_plan',
+                help=f'add "{name}": "{"rowwise" if linear else "replicated_with_grad_allreduce"}" to tp_plan',
                 alternatives=(1,),
                 facts=("tp_plan",),
+                consequence=Consequence.LATE if linear else None,
             )
             return
+
+
+@rule(
+    "TP019", "tp-layouts-disagree", axis="tp", engines=("transformers",), consequence=Consequence.LATE, size_free=True
+)
+def layouts_meet(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """A `rowwise` module is fed by an output that is cut column-wise; a column-wise module is not.
+
+    Why: `rowwise` takes its input as this rank's slice and `colwise` takes it whole. The other way round, shapes
+    disagree in the first matrix product ("mat1 and mat2 shapes cannot be multiplied").
+    Source: transformers 5.23 distributed/tensor_parallel.py `RowwiseParallel`, `ColwiseParallel` (input layouts).
+    """
+    plan = plans.tp_plan(facts, mesh)
+    for name, sources in facts.dataflow.items():
+        style = plan.get(name)
+        cut = sorted(source for source in sources if plan.get(source) in plans.LOCAL_COLUMNS)
+        if style == "rowwise" and sources and not _reached_by_a_cut(name, plan, facts):
+            told = f"{name} is rowwise, but nothing that feeds it ({', '.join(sorted(sources))}) is cut column-wise"
+            advice = f'"{name}": "rowwise_split_input", or cut what feeds it colwise'
+        elif style in plans.COLUMN and cut:
+            told = f"{name} is {style} and needs its input whole, but {', '.join(cut)} leaves it cut"
+            advice = f'"{name}": "rowwise", or cut what feeds it colwise_gather_output'
+        else:
+            continue
+        yield Finding(
+            message=f"in the TP plan (tp_size {mesh.tp_size}) {told}",
+            help=f"set {advice}",
+            alternatives=(1,),
+            facts=("tp_plan",),
+        )
+        return
 
 
 @rule(
@@ -301,6 +335,20 @@ def _rows_aligned(width: int, tp_size: int, itemsize: int) -> bool:
 
 def _aligned_sizes(width: int, itemsize: int) -> tuple[int, ...]:
     return (1, *satisfying(lambda size: size > 1 and _rows_aligned(width, size, itemsize), up_to=width))
+
+
+def _reached_by_a_cut(name: str, plan: Mapping[str, str], facts: ModelFacts) -> bool:
+    """Whether a column-cut output reaches the module, directly or through others."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for source in facts.dataflow.get(waiting.pop(), ()):
+            if plan.get(source) in plans.LOCAL_COLUMNS:
+                return True
+            if source not in seen:
+                seen.add(source)
+                waiting.append(source)
+    return False
 
 
 def _has_parameters(name: str, facts: ModelFacts) -> bool:
