@@ -24,7 +24,7 @@ from meshfit.mesh import MeshSpec
 TRUTH: Final = Path(__file__).parent.parent / "tests" / "truth"
 AXES: Final = ("tp", "pp", "ep+tp", "ep+fsdp", "cp")
 UNDECIDED: Final = frozenset({"cpu-limit", "harness-limit"})
-SIZES: Final = {"fsdp_size": "dp_shard_size"}
+SIZES: Final = {"fsdp_size": "dp_shard_size", "cp": "cp_size"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +91,13 @@ def constraint_cases(path: Path, bases: Mapping[str, Mapping[str, Any]]) -> Iter
     for row in read_rows(path):
         if not row["vacuous"] and row["outcome"] not in UNDECIDED:
             config = {**bases[row["arch"]], **(row["config"] or {})}
-            yield Case(
-                arch=row["arch"], axis=row["axis"], config=config, mesh=row["mesh"], run=row, case=row["case"]
-            )
+            yield Case(arch=row["arch"], axis=row["axis"], config=config, mesh=row["mesh"], run=row, case=row["case"])
 
 
 def mesh_of(case: Case) -> MeshSpec:
     """The mesh a run used; what is no size goes into its settings."""
-    sizes = {SIZES.get(k, k): v for k, v in case.mesh.items() if k.endswith("_size")}
-    settings = {k: v for k, v in case.mesh.items() if not k.endswith("_size")}
+    sizes = {SIZES.get(k, k): v for k, v in case.mesh.items() if k in SIZES or k.endswith("_size")}
+    settings = {k: v for k, v in case.mesh.items() if k not in SIZES and not k.endswith("_size")}
     return MeshSpec(**sizes, engine=case.engine, settings=settings)
 
 
@@ -159,7 +157,9 @@ def score(cases: Iterator[Case], *, live: bool = False) -> dict[str, Score]:
 
 def _table(title: str, scores: Mapping[str, Score], *, listed: bool) -> None:
     print(f"\n{title}")
-    print(f"{'axis':10}{'cases':>6}{'right':>8}{'false alarms':>14}{'misses':>8}{'ok on silent':>14}{'seed':>8}{'own':>8}")
+    print(
+        f"{'axis':10}{'cases':>6}{'right':>8}{'false alarms':>14}{'misses':>8}{'ok on silent':>14}{'seed':>8}{'own':>8}"
+    )
     for axis in (*AXES, *sorted(set(scores) - set(AXES))):
         if axis in scores:
             s = scores[axis]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,19 +23,57 @@ PLANS: Final = ("tp", "ep", "pp", "fsdp")
 """The kinds of plan a transformers model carries, as `_<kind>_plan`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Merging:
+    """What one version of transformers merges into a model's plans besides those of its children.
+
+    Args:
+        of_class: the class's own `_tp_plan`; older versions leave it on the class.
+        config_everywhere: the config's plan on every model (4.x), not on the base model alone.
+        adds_embedding: a rule for the input embedding where the plan has none.
+    """
+
+    of_class: bool
+    config_everywhere: bool
+    adds_embedding: bool
+
+
+@cache
+def _merging(package: Package) -> _Merging:
+    """How the version at hand merges, read off its source."""
+    mixin = _text(package, "distributed/mixin.py")
+    if "def init_parallel_plans" in mixin:
+        return _Merging(
+            of_class=True,
+            config_everywhere=False,
+            adds_embedding='"embed_tokens": "embedding_rowwise"' in mixin,
+        )
+    guarded = r"if self\.base_model is self:\n\s+self\._pp_plan = self\.config"
+    on_base = re.search(guarded, _text(package, "modeling_utils.py")) is not None
+    return _Merging(of_class=False, config_everywhere=not on_base, adds_embedding=False)
+
+
+def _text(package: Package, file: str) -> str:
+    path = package.root / file
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def post_init(frame: Frame, node: Node) -> None:
-    """Merge the plans as transformers' `init_parallel_plans` does: class, config on the base model, children."""
+    """Merge the plans as this version of transformers does when a model is built: class, config, children."""
     if node.cls is None:
         return
-    merged = {kind: _declared(frame, node, f"_{kind}_plan") for kind in PLANS}
-    if base_model(frame, node) is node:
+    merging = _merging(node.cls.module.package)
+    merged = {kind: _declared(frame, node, f"_{kind}_plan") if merging.of_class else {} for kind in PLANS}
+    if merging.config_everywhere or base_model(frame, node) is node:
         config = node.attributes.get("config")
         for kind in PLANS:
             merged[kind] = _joined(merged[kind], _config_plan(frame, config, kind))
-        _add_embedding(node, merged)
+        if merging.adds_embedding:
+            _add_embedding(node, merged)
     for name, child in node.children():
         for kind in PLANS:
-            plan = child.attributes.get(f"_{kind}_plan") or _class_plan(frame, child, kind)
+            own = f"_{kind}_plan"
+            plan = child.attributes[own] if own in child.attributes else _class_plan(frame, child, kind)
             if plan is UNKNOWN:
                 merged[kind] = UNKNOWN
             elif isinstance(plan, Mapping):
@@ -91,8 +130,7 @@ def _config_plan(frame: Frame, config: Any, kind: str) -> Any:
 @cache
 def _default_fsdp_plan(package: Package) -> Any:
     """What FSDP2 wraps where a config does not say: the base class's literal; UNKNOWN in versions without one."""
-    path = package.root / "configuration_utils.py"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = _text(package, "configuration_utils.py")
     literal = re.search(r"^    base_model_fsdp_plan\b[^={]*= (\{[^}]*\})", text, re.MULTILINE)
     return UNKNOWN if literal is None else ast.literal_eval(literal[1])
 
@@ -105,20 +143,11 @@ def _add_embedding(node: Node, merged: dict[str, Any]) -> None:
     embedding = node.attributes.get("embed_tokens")
     plan = merged["tp"]
     if plan and plan is not UNKNOWN and isinstance(embedding, Node) and _is_embedding(embedding):
-        assert node.cls is not None
-        if _shards_embeddings(node.cls.module.package):
-            merged["tp"] = {"embed_tokens": "embedding_rowwise", **plan}
+        merged["tp"] = {"embed_tokens": "embedding_rowwise", **plan}
 
 
 def _is_embedding(node: Node) -> bool:
     return node.kind == "Embedding" or (node.cls is not None and "torch.nn.Embedding" in node.cls.external_bases)
-
-
-@cache
-def _shards_embeddings(package: Package) -> bool:
-    """Whether this version adds the input embedding to a plan that does not name it."""
-    path = package.root / "distributed" / "mixin.py"
-    return path.is_file() and '"embed_tokens": "embedding_rowwise"' in path.read_text(encoding="utf-8")
 
 
 def base_model(frame: Frame, node: Node) -> Any:
