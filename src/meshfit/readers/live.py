@@ -17,7 +17,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from meshfit.readers.source.index import ClassSource, Definition, FunctionSource, ModuleSource, Package, find_package
-from meshfit.readers.source.values import UNKNOWN, Tensor
+from meshfit.readers.source.values import UNKNOWN, Param, Tensor
 
 __all__ = ["LiveInstance", "live_class"]
 
@@ -70,8 +70,8 @@ class LiveInstance:
         """What the instance holds: plain values as they are, children as instances, tensors by their shape."""
         state = self.module.__dict__
         found: dict[str, object] = {name: self._seen(value) for name, value in state.items() if name not in _MEMBERS}
-        for group in ("_parameters", "_buffers"):
-            found.update({name: None if t is None else _tensor(t) for name, t in state.get(group, {}).items()})
+        for group, make in (("_parameters", Param), ("_buffers", Tensor)):
+            found.update({n: None if t is None else make(_shape(t)) for n, t in state.get(group, {}).items()})
         children = state.get("_modules", {}).items()
         found.update({name: None if child is None else self._child(child) for name, child in children})
         return found
@@ -86,7 +86,7 @@ class LiveInstance:
     def _seen(self, value: object) -> object:
         if _is_module(value):
             return self._child(value)
-        return _tensor(value) if _is_tensor(value) else value
+        return Tensor(_shape(value)) if _is_tensor(value) else value
 
     def evaluate(self, expression: ast.expr, local: Mapping[str, object]) -> object:
         """The value of an expression over `self`, the config and `local`; UNKNOWN where it needs more than reading."""
@@ -218,8 +218,8 @@ def _is_tensor(value: object) -> bool:
     return type(value).__module__.partition(".")[0] == "torch" and hasattr(type(value), "storage_offset")
 
 
-def _tensor(value: Any) -> Tensor:
-    return Tensor(tuple(int(size) for size in value.shape))
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(int(size) for size in value.shape)
 
 
 class _UndecidedError(Exception):

@@ -37,6 +37,8 @@ MIXING: Final = frozenset(
     {"Linear", "Embedding", "Conv1d", "Conv2d", "Conv3d", "Conv1D", "LSTM", "GRU", "EmbeddingBag"}
 )
 """Leaf modules whose output is a new tensor: what reached their input no longer shows dim by dim."""
+_INHERITED: Final = frozenset({"get_input_embeddings", "get_submodule", "forward", "__call__"})
+"""Methods of classes that are not followed, known by what they mean."""
 _NORMS: Final = frozenset({"LayerNorm", "RMSNorm", "Softmax", "LogSoftmax"})
 _EMBEDDING_NAMES: Final = ("embed_tokens", "model", "language_model", "text_model", "decoder", "transformer")
 
@@ -107,6 +109,9 @@ def _apply(walk: Walk, frame: Frame, node: ast.Call, target: Value) -> Value:
         return tensors.function(walk, frame, const.dotted, args, kwargs)
     if isinstance(const, ClassSource):
         return Value(labels=union(args), fields=kwargs or None)
+    name = getattr(const, "__name__", None)
+    if callable(const) and isinstance(name, str):
+        return tensors.function(walk, frame, f"torch.{name}", args, kwargs)
     return _unknown(args, kwargs)
 
 
@@ -259,6 +264,8 @@ def _super(walk: Walk, frame: Frame, node: ast.Call, name: str) -> Value:
 def _method_call(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: str) -> Value:
     const = base.const
     if is_instance(const):
+        if name in _INHERITED and (const.cls is None or const.cls.method(name) is None):
+            return _inherited(walk, frame, node, base, name)
         found = walk.load(frame, base, name)
         if found is not OPAQUE:
             return _apply(walk, frame, node, found)

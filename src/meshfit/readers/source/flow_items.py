@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from meshfit.readers.source import flow_context as context
 from meshfit.readers.source.flow_shapes import leading, shape_item, split_whole
-from meshfit.readers.source.flow_values import EMPTY, OPAQUE, SHAPE, TENSOR, Value, is_instance, join, union
+from meshfit.readers.source.flow_values import ATTENTION, EMPTY, OPAQUE, SHAPE, TENSOR, Value, is_instance, join, union
 from meshfit.readers.source.values import UNKNOWN, Instance
 
 if TYPE_CHECKING:
@@ -73,6 +73,8 @@ def _kind_key(child: object) -> object:
 
 def item(walk: Walk, frame: Frame, base: Value, index: ast.expr) -> Value:
     """`base[index]`."""
+    if base.const is ATTENTION:
+        return base
     if base.const is SHAPE:
         return shape_item(base, index, None if isinstance(index, ast.Slice) else walk.value(frame, index))
     if isinstance(index, ast.Slice):

@@ -201,7 +201,7 @@ def parameter_shape(value: object) -> tuple[int, ...] | None:
         return None
     shape = getattr(value, "shape", None)
     try:
-        return tuple(size if type(size) is int else -1 for size in shape) if shape is not None else ()
+        return tuple(int(size) if isinstance(size, int) else -1 for size in shape) if shape is not None else ()
     except TypeError:
         return ()
 
