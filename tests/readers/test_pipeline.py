@@ -354,6 +354,25 @@ def test_state_that_only_its_own_layer_reads_is_not_shared(build: Build) -> None
     assert kinds(build(*changes)) == set()
 
 
+def test_a_slice_that_a_helper_may_leave_out_leaves_the_verdict_open(build: Build) -> None:
+    """One return of the helper is the hidden state, the other a part of it."""
+    helper = "        if position_ids.any():\n            return hidden, 1\n        return hidden[:, 1:], 2\n"
+    change = ("        return hidden * self.scale\n", helper)
+    model = build(
+        change,
+        before("hidden, _ = self.prepare(hidden)"),
+        ("def prepare(self, hidden)", "def prepare(self, hidden, position_ids=torch.ones(1))"),
+    )
+    assert pipeline_faults(model, model.attributes["model"]) is UNKNOWN
+
+
+def test_a_store_of_another_package_is_a_store(build: Build) -> None:
+    """Any kind of dict that layers write to and read from is shared."""
+    changes = (("store = {}", "store = SharingDict()"), (CALL, CALL.replace("mask=", "store=store, mask=")))
+    model = build(*changes, ("from torch import nn", "from torch import nn\nfrom stores import SharingDict"))
+    assert kinds(model) == {"shares-state-across-layers"}
+
+
 def test_an_output_of_unknown_kind_leaves_the_verdict_open(build: Build) -> None:
     """Nobody knows what another package's function returns."""
     model = build(("# after", "return torch.compile(hidden)"))

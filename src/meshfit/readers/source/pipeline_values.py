@@ -292,6 +292,8 @@ def join(first: Value, second: Value) -> Value:
     """What a name holds after a branch that may or may not have been taken."""
     if first is second or first == second:
         return first
+    if isinstance(first, Seq) and isinstance(second, Seq) and len(first.items) == len(second.items):
+        return Seq([join(a, b) for a, b in zip(first.items, second.items, strict=True)], first.kind)
     none = is_none(first)
     carried = isinstance(first, Carried) or isinstance(second, Carried)
     causes = [v.cause for v in (first, second) if isinstance(v, Opaque) and v.cause is not None]

@@ -159,7 +159,8 @@ class Walk:
         if isinstance(value, Carried):
             self.fault("unpacks-layer-output", self.where(frame, target))
             return [value, *[NEUTRAL] * (count - 1)]
-        return [Opaque(labels(value), none=None) for _ in range(count)]
+        maybe = isinstance(value, Opaque) and value.maybe
+        return [Opaque(labels(value), none=None, maybe=maybe) for _ in range(count)]
 
     def store_item(self, frame: Frame, target: ast.Subscript, value: Value) -> None:
         """`holder[key] = value`."""
