@@ -72,3 +72,10 @@ def test_a_tied_head_fails_late_or_silently_by_the_vocabulary() -> None:
         if error.code == "TP010"
     ]
     assert consequences == [Consequence.LATE, Consequence.SILENT]
+
+
+def test_a_tied_head_of_an_older_release_is_whole() -> None:
+    """Where the head is styled `colwise_rep`, the name older releases used, its tied weight is replicated."""
+    plan = {key: style for key, style in facts().tp_plan.items() if key != "model.embed_tokens"}
+    known = facts(tied_head=True, tp_plan={**plan, "lm_head": "colwise_rep"})
+    assert judge(known, mesh("tp=2"), engine="transformers").ok

@@ -65,7 +65,8 @@ def tied_head_is_cut_like_its_embedding(facts: ModelFacts, mesh: MeshSpec) -> It
     shared = {f"{name}.weight": shape for name in (facts.embedding_name, facts.head_name)}
     dims = {cut.module: cut.dim for cut in plans.cuts(plan, shared)}
     embedding, head = dims.get(facts.embedding_name), dims.get(facts.head_name)
-    if embedding == head:
+    if embedding == head or plan.get(facts.head_name) == "colwise_rep":
+        # Releases that wrote colwise_rep replicate the tied weight inside the head (`distribute_module`).
         return
     told = {None: "not at all", 0: "along its rows", 1: "along its columns"}
     yield Finding(
