@@ -141,9 +141,12 @@ def _sliced(walk: Walk, frame: Frame, base: Value, parts: Sequence[ast.expr]) ->
     if is_instance(base.const):
         return base
     const = TENSOR if base.const is TENSOR or base.shape is not None else UNKNOWN
-    one = base.shape is not None and len(parts) == 1 and not isinstance(parts[0], ast.Slice | ast.Constant)
-    shape = base.shape[1:] if one and base.shape else None
+    shape = base.shape[1:] if base.shape is not None and len(parts) == 1 and _picks_one(parts[0]) else None
     return Value(const, labels, alias=alias, cut=cut, shape=shape or None, path=base.path if shape else "")
+
+
+def _picks_one(part: ast.expr) -> bool:
+    return not isinstance(part, ast.Slice) and not (isinstance(part, ast.Constant) and type(part.value) is not int)
 
 
 def _narrows_last(walk: Walk, frame: Frame, parts: Sequence[ast.expr]) -> bool:
