@@ -14,12 +14,21 @@ import pytest
 
 from meshfit.readers.live import LiveInstance, live_class
 from meshfit.readers.source.forward import body_facts
-from meshfit.readers.source.values import UNKNOWN, Tensor
-
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+from meshfit.readers.source.values import UNKNOWN, Param
 
 pytestmark = pytest.mark.torch
+
+torch: Any
+transformers: Any
+
+
+@pytest.fixture(autouse=True, scope="module")
+def frameworks() -> None:
+    """Imported when a test of this file runs, so that the file is collected without them."""
+    global torch, transformers
+    import torch
+    import transformers
+
 
 USER = """
 from transformers import LlamaForCausalLM
@@ -86,7 +95,7 @@ def test_a_class_of_transformers_is_read_from_its_file() -> None:
     assert isinstance(head, LiveInstance)
     assert head.cls is None
     assert not head.opaque
-    assert head.attributes["weight"] == Tensor((64, 16))
+    assert head.attributes["weight"] == Param((64, 16))
     assert head.attributes["out_features"] == 64
 
 
