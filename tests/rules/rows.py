@@ -46,7 +46,7 @@ def _row(code: str, engine: str, mesh: str, *says: str, good_mesh: str | None = 
 
 
 WORLD = [
-    _row("MS001", "transformers", "tp=2", "tp_size=2 = 2", "world_size is 8", world_size=8),
+    _row("MS001", "transformers", "tp=2", "2 ranks (tp_size=2)", "world_size is 8", world_size=8),
     _row("MS001", "accelerate", "tp=2,dp_shard=2", "4 ranks", "world_size is 8", world_size=8),
     _row("MS001", "torchtitan", "tp=4", "4 ranks", "world_size is 8", world_size=8),
     _row("MS001", "generic", "tp=4", "4 ranks", "world_size (6)", world_size=6),

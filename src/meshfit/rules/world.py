@@ -32,7 +32,7 @@ def mesh_covers_the_world(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding
     if mesh.world_size == 1 or mesh.sp_size > 1 or mesh.world_size == facts.world_size:
         return
     yield Finding(
-        message=f"the axes need {_product(mesh)} = {mesh.world_size} ranks, but world_size is {facts.world_size}",
+        message=f"the mesh needs {mesh.world_size} ranks ({_product(mesh)}), but world_size is {facts.world_size}",
         help=_world_help(mesh, facts.world_size),
         facts=("world_size",),
     )
@@ -48,7 +48,7 @@ def mesh_divides_the_world(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
     if facts.world_size % mesh.world_size == 0:
         return
     yield Finding(
-        message=f"the axes need {_product(mesh)} = {mesh.world_size} ranks, which does not divide world_size "
+        message=f"the mesh needs {mesh.world_size} ranks ({_product(mesh)}), which does not divide world_size "
         f"({facts.world_size})",
         help=_world_help(mesh, facts.world_size),
         facts=("world_size",),
