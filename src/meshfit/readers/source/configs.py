@@ -248,7 +248,7 @@ def store(frame: Frame, config: ConfigObject, name: str, value: Any) -> None:
                 setter = Bound(FunctionSource(statement, owner.module, owner), config)
                 calls.run(frame.engine, setter, [value], {})
                 return
-    config.values[name] = value
+    config.values[name] = int(value) if isinstance(value, Dim) else value
 
 
 def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:
