@@ -62,12 +62,14 @@ def iterate(walk: Walk, value: Value) -> list[Value]:
 def _kind_key(child: object) -> object:
     """What two modules have in common when their forwards behave alike."""
     instance: Instance = child  # type: ignore[assignment]
-    parts: list[object] = [instance.kind if instance.cls is None else instance.cls.qualname]
+    parts: list[object] = [instance.kind]
     for name, value in instance.attributes.items():
         if is_instance(value):
             parts.append((name, _kind_key(value)))
-        elif isinstance(value, bool | int | float | str | type(None)) and name not in _INDEX_NAMES:
-            parts.append((name, value))
+        elif isinstance(value, bool | int | float | str | type(None)):
+            parts.append((name, None if name in _INDEX_NAMES else value))
+        else:
+            parts.append(name)
     return tuple(parts)
 
 

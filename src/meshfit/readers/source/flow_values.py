@@ -143,8 +143,8 @@ NOTHING: Final = Value(None)
 
 
 def is_instance(value: object) -> TypeGuard[Instance]:
-    """Whether the value is an `Instance` (checked by shape: isinstance of a Protocol is slow)."""
-    return hasattr(value, "attributes") and hasattr(value, "evaluate")
+    """Whether the value is an `Instance`, told by its type: isinstance of a Protocol is slow."""
+    return hasattr(type(value), "evaluate")
 
 
 def tensor(labels: frozenset[str], alias: frozenset[str] = EMPTY, cut: Cut | None = None) -> Value:
