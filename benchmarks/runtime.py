@@ -16,11 +16,11 @@ from typing import Any, Protocol, runtime_checkable
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import seed
 import torch
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-import seed
 from meshfit import CapabilityMixin, MeshSpec, SupportsTP
 
 REPEATS = 31
@@ -38,13 +38,15 @@ class PlainSupportsTP(Protocol):
     """What `isinstance` costs without meshfit: members by attribute."""
 
     @property
-    def tp_plan(self) -> dict[str, str]: ...
+    def tp_plan(self) -> dict[str, str]:
+        """A member a Llama has."""
 
     @property
-    def supports_tp(self) -> bool: ...
+    def supports_tp(self) -> bool:
+        """A member it has not."""
 
 
-class MyLlama(CapabilityMixin, LlamaForCausalLM):
+class MyLlama(CapabilityMixin, LlamaForCausalLM):  # type: ignore[misc]
     """A transformers model with the mixin."""
 
 
@@ -101,7 +103,7 @@ def device_mesh(ranks: int) -> Any:
     return dist.init_device_mesh("cpu", (ranks // 2, 2), mesh_dim_names=("dp_shard", "tp"))
 
 
-class Block(nn.Module):
+class Block(nn.Module):  # type: ignore[misc]
     """A decoder layer's worth of modules."""
 
     def __init__(self, width: int) -> None:
@@ -110,7 +112,7 @@ class Block(nn.Module):
         self.up_proj, self.down_proj = nn.Linear(width, width), nn.Linear(width, width)
 
 
-class Custom(nn.Module):
+class Custom(nn.Module):  # type: ignore[misc]
     """A model of its own kind, as the replaced approach was made for: plans, a backend, a config, 32 layers."""
 
     _supports_sdpa = True
@@ -174,6 +176,18 @@ def model_rows(kind: str, ours: Any, theirs: Any, plain: Any) -> dict[str, tuple
     }
 
 
+def mesh_rows(kind: str, ours: Any, theirs: Any) -> dict[str, tuple[float, float, float]]:
+    """The rows of real mesh objects."""
+    big = device_mesh(512)
+    row = paired(lambda: ours.validate_for_mesh(big), lambda: seed.validate(theirs, big), 200)
+    huge = device_mesh(16384)
+    large = statistics.median(cost(lambda: ours.validate_for_mesh(huge), 200) for _ in range(REPEATS))
+    return {
+        f"512-rank DeviceMesh, {kind}": row,
+        f"16384 ranks against 512, {kind}": (large, row[0], large / row[0]),
+    }
+
+
 def rows() -> dict[str, tuple[float, float, float]]:
     """Every row of the table."""
     with torch.device("meta"):
@@ -182,14 +196,7 @@ def rows() -> dict[str, tuple[float, float, float]]:
         table |= model_rows("transformers", ours, theirs, LlamaForCausalLM(llama_config()))
         custom, seeded = MyCustom(), seed.attach(Custom())
     for kind, model, other in (("custom", custom, seeded), ("transformers", ours, theirs)):
-        big = device_mesh(512)
-        row = paired(
-            lambda m=model, mesh=big: m.validate_for_mesh(mesh), lambda o=other, mesh=big: seed.validate(o, mesh), 200
-        )
-        table[f"512-rank DeviceMesh, {kind}"] = row
-        huge = device_mesh(16384)
-        large = [cost(lambda m=model, mesh=huge: m.validate_for_mesh(mesh), 200) for _ in range(REPEATS)]
-        table[f"16384 ranks against 512, {kind}"] = statistics.median(large), row[0], statistics.median(large) / row[0]
+        table |= mesh_rows(kind, model, other)
     return table
 
 

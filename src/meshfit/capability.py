@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
 from meshfit.checking import check, judged
 from meshfit.errors import MissingFact, TargetError, UndecidedError
@@ -177,11 +177,7 @@ class Capability(functools.cached_property[bool]):
         self.name = name
         self.__doc__ = doc
 
-    @overload
-    def __get__(self, instance: None, owner: type[Any] | None = None) -> bool: ...  # type: ignore[overload-overlap]
-    @overload
-    def __get__(self, instance: object, owner: type[Any] | None = None) -> bool: ...
-    def __get__(self, instance: Any, owner: type[Any] | None = None) -> bool:
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> bool:  # type: ignore[override]
         """The answer for a model; for a class, the answer that holds for all its models.
 
         Raises:
@@ -247,7 +243,7 @@ def decided(cls: type | None, name: str) -> bool:
 
 @functools.lru_cache(maxsize=16)
 def _unit(axis: str) -> MeshSpec:
-    return MeshSpec(**{f"{axis}_size": 2})
+    return MeshSpec.parse(f"{axis}=2")
 
 
 class ModelSupports:
@@ -398,14 +394,14 @@ class CapabilityMixin:
             report, ok = _reported(self, spec, engine, strict)
         if not ok:
             raise UnsupportedMeshError(report)
-        return report
+        return cast("Report", report)
 
 
 _slot: Any = CapabilityMixin.__dict__["_meshfit_watch"]
 _watch_of: Final[Callable[[Any], Watch]] = _slot.__get__
 _keep_watch: Final[Callable[[Any, Watch], None]] = _slot.__set__
 # Pickle protocol 2 looks for slots by this name; there is nothing for it to find.
-CapabilityMixin.__slots__ = ()
+CapabilityMixin.__slots__ = ()  # type: ignore[assignment]
 
 _OWNED: Final = tuple(
     name for name, value in vars(CapabilityMixin).items() if isinstance(value, Capability | _Supports)
@@ -433,4 +429,21 @@ def _find_compiler() -> None:
 
 
 def _traced(model: Any, name: str) -> bool:
+    """What dynamo follows instead: plans and switches are read so that it guards them, the verdict is a constant."""
+    for attribute in _GUARDED:
+        plan = getattr(model, attribute, None)
+        if plan:
+            for entry in plan.items():
+                _ = entry
+    config = getattr(model, "config", None)
+    _ = getattr(config, "_attn_implementation_internal", None)
+    return _settled(model, name)
+
+
+def _settled(model: Any, name: str) -> bool:
     return _evaluated(model, name)
+
+
+_GUARDED: Final = ("_tp_plan", "_pp_plan", "_ep_plan")
+# The mark that torch.compiler.assume_constant_result leaves, which would have to import torch.
+_settled._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001

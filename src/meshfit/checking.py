@@ -38,7 +38,8 @@ def check(
         engine: who will run it ("transformers"); the mesh's origin or the model tells when None.
         world_size: ranks there are; the mesh must have as many.
         seq_len: tokens of one sequence.
-        attn_implementation, experts_implementation: what will be chosen at load, when not the config's choice.
+        attn_implementation: the attention that will be chosen at load, when it is not the config's choice.
+        experts_implementation: the same for experts.
         evidence: let recorded proofs by execution weigh in. None are recorded so far, so both values say the same.
         strict: count warnings as errors.
 
@@ -147,8 +148,11 @@ def _given(
         if type(count) is not int or count < 1:
             raise MeshfitError(f"{name} must be an int >= 1, got {count!r} ({type(count).__name__})")
         given[name] = count
-    choices = (("attn_implementation", attn_implementation), ("experts_implementation", experts_implementation))
-    for name, choice in choices:
+    choices: dict[str, Any] = {
+        "attn_implementation": attn_implementation,
+        "experts_implementation": experts_implementation,
+    }
+    for name, choice in choices.items():
         if choice is None:
             continue
         if not isinstance(choice, str) or not choice:

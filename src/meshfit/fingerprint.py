@@ -217,10 +217,11 @@ class _Sources:
         if held == ["config"] and not flags:
             config = self.own["config"]
             return (lambda model: (model.__dict__["config"],)), (config,)
-        if of_class is None and of_state is None:
-            return None, ()
         if of_state is None:
-            return (lambda _: of_class(cls)), of_class(cls)
+            if of_class is None:
+                return None, ()
+            flagged = of_class
+            return (lambda _: flagged(cls)), flagged(cls)
         if of_class is None:
             return (lambda model: of_state(model.__dict__)), of_state(self.own)
         return (lambda model: (*of_class(cls), *of_state(model.__dict__))), (*of_class(cls), *of_state(self.own))
@@ -246,14 +247,14 @@ class _Contents:
         """
         if source is None or isinstance(source, _PLAIN) or callable(source) or depth > _NESTING:
             return
-        if isinstance(source, dict):
-            entries = source
-        else:
-            entries = getattr(source, "__dict__", ABSENT)
-            if entries is ABSENT:
-                if type(source).__module__.partition(".")[0] == "torch":
-                    return
-                raise Unwatchable(type(source).__name__)
+        entries: Any = source if isinstance(source, dict) else getattr(source, "__dict__", ABSENT)
+        if entries is ABSENT:
+            if type(source).__module__.partition(".")[0] == "torch":
+                return
+            raise Unwatchable(type(source).__name__)
+        if "is_hybrid_model" in entries:
+            # Read as exactly True, which no comparison tells from 1.
+            raise Unwatchable("is_hybrid_model")
         self.add_entries(entries)
         for value in [*entries.values()]:
             self._add_held(value, depth + 1)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
+from meshfit.errors import UndecidedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -112,7 +114,7 @@ else:
         """A model that a mesh with `tp_size > 1` can run."""
 
         @property
-        def tp_plan(self):
+        def tp_plan(self) -> Mapping[str, str]:
             """Module name -> style."""
 
     @runtime_checkable
@@ -120,7 +122,7 @@ else:
         """A model that a mesh with `pp_size > 1` can run."""
 
         @property
-        def pp_plan(self):
+        def pp_plan(self) -> Mapping[str, Any]:
             """Module name -> names of its inputs and outputs."""
 
     @runtime_checkable
@@ -132,7 +134,7 @@ else:
         """A model that a mesh with `ep_size > 1` can run."""
 
         @property
-        def ep_plan(self):
+        def ep_plan(self) -> Mapping[str, str]:
             """Module name -> style."""
 
     @runtime_checkable
@@ -143,7 +145,7 @@ else:
     class SupportsGenerate(Protocol, metaclass=_Verdict):
         """A model that generates."""
 
-        def generate(self, *args, **kwargs):  # noqa: ANN002, ANN003, ANN202 - typed above
+        def generate(self, *args: Any, **kwargs: Any) -> Any:
             """Token ids that continue the input."""
 
     @runtime_checkable
@@ -171,6 +173,9 @@ _CAPABILITY: Final[dict[type, str]] = {
 }
 
 
+_INTERNAL: Final = ("__", "_abc_", "_is_")
+
+
 def _is_model(cls: type) -> bool:
     return any(base.__name__ == "Module" and base.__module__ == "torch.nn.modules.module" for base in cls.__mro__)
 
@@ -181,7 +186,7 @@ def _combined(cls: Any, instance: object) -> bool:
         return type.__instancecheck__(cls, instance)
     if not all(isinstance(instance, part) for part in _parts(cls)):
         return False
-    return all(hasattr(instance, name) for name in vars(cls) if not name.startswith(("__", "_abc_", "_is_")))
+    return all(hasattr(instance, name) for name in vars(cls) if not name.startswith(_INTERNAL))
 
 
 def _combined_class(cls: Any, other: Any) -> bool:
@@ -190,10 +195,13 @@ def _combined_class(cls: Any, other: Any) -> bool:
         return type.__subclasscheck__(cls, other)
     if cls in getattr(other, "__mro__", ()):
         return True
+    # By members, not by `issubclass` of a plain part: Python asks this very class while it answers that.
+    members = {name for part in (cls, *_parts(cls)) if part not in _CAPABILITY for name in vars(part)}
+    if not all(hasattr(other, name) for name in members if not name.startswith(_INTERNAL)):
+        return False
     try:
-        return all(issubclass(other, part) for part in _parts(cls))
-    except TypeError:
-        # An undecided capability, or a plain protocol with members that are no methods.
+        return all(issubclass(other, part) for part in _parts(cls) if part in _CAPABILITY)
+    except UndecidedError:
         return False
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from meshfit.errors import PlanError
 
-__all__ = ["ABSENT", "AttributeFaultError", "as_plan", "attribute", "config_value", "class_attribute", "whole_number"]
+__all__ = ["ABSENT", "AttributeFaultError", "as_plan", "attribute", "class_attribute", "config_value", "whole_number"]
 
 
 class _Absent:

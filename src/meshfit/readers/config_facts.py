@@ -127,7 +127,7 @@ def _dtype_bytes(config: Any, text: Any) -> int:
 
 
 def is_hybrid(model: Any) -> bool:
-    """Whether a config of the model names layers that are no attention: its own, its `text_config`, its language model's."""
+    """Whether a config names layers that are no attention: the model's, its `text_config`, its language model's."""
     configs = [attribute(model, "config")]
     configs.append(config_value(configs[0], "text_config") if configs[0] is not ABSENT else ABSENT)
     inner = attribute(model, "language_model")

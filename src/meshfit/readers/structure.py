@@ -10,7 +10,15 @@ from meshfit.facts import ModuleInfo
 from meshfit.readers.attributes import ABSENT, attribute, class_attribute
 from meshfit.readers.wrappers import derives_from, model_class
 
-__all__ = ["base_model", "children", "head_and_embedding", "layer_lists", "named_modules", "representative_modules", "structure_facts"]
+__all__ = [
+    "base_model",
+    "children",
+    "head_and_embedding",
+    "layer_lists",
+    "named_modules",
+    "representative_modules",
+    "structure_facts",
+]
 
 _NUMBER: Final = re.compile(r"\.\d+(?=\.|$)")
 _WIDTHS: Final = ("out_features", "embedding_dim", "nf")
