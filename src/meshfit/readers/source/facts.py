@@ -15,7 +15,7 @@ from meshfit.readers.source import auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
 from meshfit.readers.source.index import ClassSource, Package, find_package
-from meshfit.readers.source.structure import structure_facts
+from meshfit.readers.source.structure import structure_facts, walk
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Node
 
 __all__ = ["BuiltModel", "build_model", "facts_from_class_name", "facts_from_config", "facts_of_built"]
@@ -139,6 +139,8 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
         origins.update(_origins(frame, config, text, values, origin))
     facts.update(structure_facts(model, text if isinstance(text, ConfigObject) else None))
     facts.update(_base_facts(frame, model))
+    if facts.get("num_experts") and not _experts_are_exchangeable(model):
+        facts["experts_implementation"] = "eager"
     facts.update(_body_facts(built))
     return ModelFacts(origins=origins, **facts)
 
@@ -254,6 +256,15 @@ def _base_facts(frame: Frame, model: Node) -> dict[str, Any]:
     if not isinstance(base, Node) or not base.complete:
         return {}
     return {"base_children": base.unseen.union(name for name, _ in base.children())}
+
+
+def _experts_are_exchangeable(model: Node) -> bool:
+    """Whether a class of the model lets `experts_implementation` choose its experts' kernel; others run eagerly.
+
+    Source: transformers 5.23 modeling_utils.py, `_can_set_experts_implementation`, which reads the same mark.
+    """
+    files = {module.cls.module.path for _, module in walk(model) if module.cls is not None}
+    return any(b"@use_experts_implementation" in path.read_bytes() for path in files)
 
 
 def _body_facts(built: BuiltModel) -> dict[str, Any]:
