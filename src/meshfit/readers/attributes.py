@@ -59,7 +59,23 @@ def config_value(config: Any, name: str) -> Any:
     """`config.name` or `config["name"]`, ABSENT when it is not there."""
     if isinstance(config, Mapping):
         return config.get(name, ABSENT)
+    if name in varying(config):
+        # transformers refuses to read from the whole config what differs by layer; the common value is still there
+        return config.__dict__.get(getattr(config, "attribute_map", {}).get(name, name), ABSENT)
     return attribute(config, name)
+
+
+def varying(config: Any) -> Mapping[str, tuple[Any, ...]]:
+    """The attributes a transformers config overrides for some layers, and the values those layers have."""
+    spec = getattr(config, "__dict__", {}).get("_heterogeneity_spec")
+    overrides = getattr(spec, "per_layer_overrides", None)
+    if not isinstance(overrides, Mapping):
+        return {}
+    found: dict[str, list[Any]] = {}
+    for layer in overrides.values():
+        for name, value in layer.items():
+            found.setdefault(name, []).append(value)
+    return {name: tuple(values) for name, values in found.items()}
 
 
 def whole_number(config: Any, names: Iterable[str]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from meshfit.readers.attributes import ABSENT, attribute, config_value, whole_number
+from meshfit.readers.attributes import ABSENT, attribute, config_value, varying, whole_number
 
 __all__ = ["config_facts", "is_hybrid", "text_config"]
 
@@ -86,7 +86,8 @@ def _heads(text: Any, known: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, list | tuple) and value and all(type(one) is int and one > 0 for one in value):
             facts[fact] = tuple(dict.fromkeys(value))
         elif name in known or name in facts:
-            facts[fact] = (facts.get(name) or known[name],)
+            counts = (facts.get(name) or known[name], *varying(text).get(name, ()))
+            facts[fact] = tuple(sorted({count for count in counts if type(count) is int}))
     return facts
 
 
