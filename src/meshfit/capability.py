@@ -1,8 +1,4 @@
-"""`CapabilityMixin` and `ModelSupports`: a model that answers what it supports.
-
-The answers are computed by the rules from the facts of the live model, and kept while `fingerprint.Watch` sees no
-change. They are kept in a slot of the object, outside `__dict__`: pickle, copy, state_dict and `vars()` never meet it.
-"""
+"""`CapabilityMixin` and `ModelSupports`: a model that answers what it supports."""
 
 from __future__ import annotations
 
@@ -11,143 +7,15 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
-from meshfit.checking import check, judged
-from meshfit.errors import MissingFact, TargetError, UndecidedError
-from meshfit.fingerprint import Unwatchable, Watch
+from meshfit.answers import Keeper, decided, evaluated, mesh_of, model_supports, reported, supported, watch_of
+from meshfit.checking import check
+from meshfit.errors import TargetError, UndecidedError
 from meshfit.mesh import AXES, MeshSpec
-from meshfit.readers.model import LiveFacts, facts_of
-from meshfit.readers.wrappers import is_module, is_pretrained, model_class, unwrap
-from meshfit.report import Report, Severity, UnsupportedMeshError
+from meshfit.readers.model import facts_of
+from meshfit.readers.wrappers import is_pretrained, model_class, unwrap
+from meshfit.report import Report, UnsupportedMeshError
 
-if TYPE_CHECKING:
-    from meshfit.facts import ModelFacts
-
-__all__ = ["CAPABILITIES", "CapabilityMixin", "ModelSupports", "decided", "supported", "validate_for_mesh"]
-
-_AXES: Final = ("tp", "pp", "cp", "ep")
-CAPABILITIES: Final = (
-    *_AXES,
-    "sequence_packing",
-    "cp_with_sequence_packing",
-    "generate",
-    "gradient_checkpointing",
-)
-"""Every capability, in the order a repr lists them; `supports_<name>` on a model."""
-
-_REPORTS_KEPT: Final = 8
-_ALIASES: Final = {"tp_plan": "tp", "pp_plan": "pp"}
-
-
-def supported(target: Any, name: str, *, cp_size: int = 1, ep_size: int = 1) -> bool:
-    """Whether a live model, wrapped or not, supports the capability `name` ("tp", "generate").
-
-    Raises:
-        TargetError: it is no `torch.nn.Module`.
-        PlanError: a plan of the model is not a mapping.
-    """
-    model = unwrap(target)
-    if isinstance(model, CapabilityMixin) and cp_size == 1 and ep_size == 1:
-        return _read(model, name)
-    return _judged(facts_of(model), name, cp_size=cp_size, ep_size=ep_size)
-
-
-def model_supports(instance: Any, name: str) -> bool:
-    """`supported`, and False for what is no module at all."""
-    try:
-        check, value = _watch_of(instance).values[name]
-        if check(instance):
-            return value
-    except Exception:  # noqa: BLE001, S110 - no mixin, no answer yet, or objects that refuse to be compared
-        pass
-    return is_module(type(instance)) and supported(instance, name)
-
-
-def _judged(facts: ModelFacts, name: str, *, cp_size: int = 1, ep_size: int = 1) -> bool:
-    if name in _AXES:
-        from meshfit.rules.judge import supports
-
-        return supports(facts, name, engine=facts.engine)
-    if name == "is_custom_model":
-        return facts.is_custom
-    from meshfit.rules.capabilities import capability
-
-    return capability(facts, name, cp_size=cp_size, ep_size=ep_size)
-
-
-def _read(model: Any, name: str) -> bool:
-    """The kept answer when nothing changed since, a new one otherwise."""
-    try:
-        check, value = _watch_of(model).values[name]
-        if check(model):
-            return value
-    except Exception:  # noqa: BLE001, S110 - no answer yet, or a comparison the user's objects refuse: judge anew
-        pass
-    return _evaluated(model, name)
-
-
-def _evaluated(model: Any, name: str) -> bool:
-    try:
-        watch = _current_watch(model)
-        facts = watch.facts
-        facts.read.clear()
-        value = _judged(facts, name)
-        watch.values[name] = (watch.check_for(facts.read), value)
-    except Unwatchable:
-        return _judged(LiveFacts(model), name)
-    except AttributeError as bug:
-        # Out of a descriptor, nn.Module would report it as a missing attribute of the model.
-        raise RuntimeError(f"supports_{name} of {type(model).__name__}: {bug}") from bug
-    return value
-
-
-def _current_watch(model: Any) -> Watch:
-    """The model's watch, made anew when anything changed. Raises Unwatchable."""
-    try:
-        watch = _watch_of(model)
-        if watch.full(model):
-            return watch
-    except Exception:  # noqa: BLE001, S110 - none yet, or a comparison the user's objects refuse
-        pass
-    watch = Watch(model)
-    _keep_watch(model, watch)
-    return watch
-
-
-def _spec(mesh: Any) -> MeshSpec:
-    """`MeshSpec.of`, which a device mesh of known names and shape need not pass again."""
-    if type(mesh) is MeshSpec:
-        return mesh
-    if type(mesh).__name__ != "DeviceMesh":
-        return MeshSpec.of(mesh)
-    try:
-        return _DEVICE_MESHES[mesh.mesh_dim_names, mesh.shape]
-    except (KeyError, TypeError, AttributeError):
-        spec = MeshSpec.of(mesh)
-    if len(_DEVICE_MESHES) >= _REPORTS_KEPT:
-        _DEVICE_MESHES.clear()
-    _DEVICE_MESHES[tuple(mesh.mesh_dim_names), tuple(mesh.shape)] = spec
-    return spec
-
-
-_DEVICE_MESHES: Final[dict[tuple[tuple[str, ...], tuple[int, ...]], MeshSpec]] = {}
-
-
-def _reported(model: Any, mesh: MeshSpec, engine: str | None, strict: bool) -> tuple[Report, bool]:
-    try:
-        watch = _current_watch(model)
-    except Unwatchable:
-        report = judged(LiveFacts(model), mesh, engine=engine, strict=strict)
-        return report, report.ok
-    key = (mesh.engine, engine, strict)
-    kept = next((entry for entry in watch.reports if entry[1] == key and entry[0] == mesh), None)
-    if kept is None:
-        report = judged(watch.facts, mesh, engine=engine, strict=strict)
-        kept = mesh, key, report, report.ok
-        watch.reports = (kept, *watch.reports[: _REPORTS_KEPT - 1])
-    _, _, report, ok = kept
-    # The mesh object itself is remembered beside: the same one again needs no comparison of sizes.
-    watch.report = (mesh, engine, strict, report, ok)
-    return report, ok
+__all__ = ["CAPABILITIES", "CapabilityMixin", "ModelSupports", "validate_for_mesh"]
 
 
 def validate_for_mesh(model: Any, mesh: object, **options: Any) -> Report:
@@ -165,6 +33,18 @@ def validate_for_mesh(model: Any, mesh: object, **options: Any) -> Report:
     return check(model, mesh, **options).raise_if_any()
 
 
+CAPABILITIES: Final = (
+    *("tp", "pp", "cp", "ep"),
+    "sequence_packing",
+    "cp_with_sequence_packing",
+    "generate",
+    "gradient_checkpointing",
+)
+"""Every capability, in the order a repr lists them; `supports_<name>` on a model."""
+
+_ALIASES: Final = {"tp_plan": "tp", "pp_plan": "pp"}
+
+
 class Capability(functools.cached_property[bool]):
     """A read-only capability: no lock, and kept only while what it was derived from stays the same.
 
@@ -173,7 +53,7 @@ class Capability(functools.cached_property[bool]):
     """
 
     def __init__(self, name: str, doc: str) -> None:
-        super().__init__(functools.partial(_read, name=name))
+        super().__init__(functools.partial(model_supports, name=name))
         self.name = name
         self.__doc__ = doc
 
@@ -188,12 +68,12 @@ class Capability(functools.cached_property[bool]):
         if _compiling():
             return _traced(instance, self.name)
         try:
-            check, value = _watch_of(instance).values[self.name]
+            check, value = watch_of(instance).values[self.name]
             if check(instance):
                 return value
-        except Exception:  # noqa: BLE001, S110 - as in `_read`, which one call less keeps fast
+        except Exception:  # noqa: BLE001, S110 - as in `model_supports`, which one call less keeps fast
             pass
-        return _evaluated(instance, self.name)
+        return evaluated(instance, self.name)
 
     def __set__(self, instance: object, value: object) -> NoReturn:
         name = self.attrname or f"supports_{self.name}"
@@ -204,46 +84,6 @@ class Capability(functools.cached_property[bool]):
 
     def __delete__(self, instance: object) -> NoReturn:
         self.__set__(instance, None)
-
-
-def decided(cls: type | None, name: str) -> bool:
-    """The answer that holds for every instance of a class.
-
-    Raises:
-        UndecidedError: a config, or the instance, decides.
-    """
-    if cls is None or cls is CapabilityMixin:
-        raise UndecidedError("a capability belongs to a model class; ask check(MyLM, mesh)")
-    facts = facts_of(cls)
-    missing = ""
-    if name in _AXES:
-        from meshfit.rules.judge import axis_engine
-        from meshfit.rules.registry import rules_for
-
-        for rule in rules_for(axis_engine(facts, facts.engine, name), name):
-            if rule.size_free and rule.severity is Severity.ERROR:
-                try:
-                    if next(iter(rule.judge(facts, _unit(name))), None) is not None:
-                        return False
-                except MissingFact as fact:
-                    missing = missing or fact.name
-        if not missing:
-            return True
-    else:
-        try:
-            return _judged(facts, name)
-        except MissingFact as fact:
-            missing = fact.name
-    label = model_class(cls).__name__
-    raise UndecidedError(
-        f"whether {label} supports {name} depends on {missing}, which a config or an instance decides; "
-        f"ask check({label}, mesh), check(config, mesh) or an instance"
-    )
-
-
-@functools.lru_cache(maxsize=16)
-def _unit(axis: str) -> MeshSpec:
-    return MeshSpec.parse(f"{axis}=2")
 
 
 class ModelSupports:
@@ -330,7 +170,7 @@ class _Supports:
         raise AttributeError(f"supports of {type(instance).__name__} cannot be assigned")
 
 
-class CapabilityMixin:
+class CapabilityMixin(Keeper):
     """Makes a model class answer what it supports: `class MyLM(CapabilityMixin, LlamaForCausalLM): ...`, mixin first.
 
     On a `PreTrainedModel`, names that transformers owns keep its meaning (`supports_gradient_checkpointing`,
@@ -341,7 +181,7 @@ class CapabilityMixin:
         TargetError: at class creation, when the body assigns a capability.
     """
 
-    __slots__ = ("_meshfit_watch",)
+    __slots__ = ()
 
     supports_tp = Capability("tp", "A mesh with tp_size > 1 can run this model.")
     supports_pp = Capability("pp", "A mesh with pp_size > 1 can run this model.")
@@ -384,24 +224,18 @@ class CapabilityMixin:
             UnsupportedMeshError: it cannot; the text has one bullet for each violation.
             MeshError: the mesh cannot be read.
         """
-        spec = _spec(mesh)
+        spec = mesh_of(mesh)
         try:
-            watch = _watch_of(self)
+            watch = watch_of(self)
             asked, by, strictly, report, ok = watch.report
             if asked is not spec or by != engine or strictly is not strict or not watch.full(self):
-                report, ok = _reported(self, spec, engine, strict)
+                report, ok = reported(self, spec, engine, strict)
         except Exception:  # noqa: BLE001 - no report yet, or a comparison the user's objects refuse: judge anew
-            report, ok = _reported(self, spec, engine, strict)
+            report, ok = reported(self, spec, engine, strict)
         if not ok:
             raise UnsupportedMeshError(report)
         return cast("Report", report)
 
-
-_slot: Any = CapabilityMixin.__dict__["_meshfit_watch"]
-_watch_of: Final[Callable[[Any], Watch]] = _slot.__get__
-_keep_watch: Final[Callable[[Any, Watch], None]] = _slot.__set__
-# Pickle protocol 2 looks for slots by this name; there is nothing for it to find.
-CapabilityMixin.__slots__ = ()  # type: ignore[assignment]
 
 _OWNED: Final = tuple(
     name for name, value in vars(CapabilityMixin).items() if isinstance(value, Capability | _Supports)
@@ -441,7 +275,7 @@ def _traced(model: Any, name: str) -> bool:
 
 
 def _settled(model: Any, name: str) -> bool:
-    return _evaluated(model, name)
+    return evaluated(model, name)
 
 
 _GUARDED: Final = ("_tp_plan", "_pp_plan", "_ep_plan")

@@ -102,7 +102,7 @@ else:
                 return _combined_class(cls, other)
             if not isinstance(other, type):
                 raise TypeError("issubclass() arg 1 must be a class")
-            from meshfit.capability import decided
+            from meshfit.answers import decided
 
             return other is cls or cls in other.__mro__ or (_is_model(other) and decided(other, name))
 
@@ -156,7 +156,7 @@ else:
 def _read(instance: Any, name: str) -> bool:
     """Replaced by what it finds at the first call, so that importing this module loads no more than it needs."""
     global _read  # noqa: PLW0603 - see above
-    from meshfit.capability import model_supports
+    from meshfit.answers import model_supports
 
     _read = model_supports
     return model_supports(instance, name)

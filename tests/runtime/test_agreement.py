@@ -113,16 +113,15 @@ def test_generated_models_agree(body: dict[str, Any], state: dict[str, Any], moe
 
 def sweep_classes() -> list[type]:
     """Every class with a head that transformers' auto mappings name."""
+    import transformers
     from transformers.models.auto import modeling_auto as auto
 
-    mappings = [getattr(auto, name) for name in dir(auto) if name.startswith("MODEL_") and name.endswith("_MAPPING")]
-    pairs = {}
-    for mapping in mappings:
-        for config in list(mapping.keys()):
-            classes = mapping[config]
-            for cls in classes if isinstance(classes, tuple) else (classes,):
-                pairs[cls.__name__] = cls
-    return [pairs[name] for name in sorted(pairs)]
+    names: set[str] = set()
+    for mapping in dir(auto):
+        if mapping.startswith("MODEL_FOR_") and mapping.endswith("_MAPPING_NAMES"):
+            for entry in getattr(auto, mapping).values():
+                names.update([entry] if isinstance(entry, str) else entry)
+    return [getattr(transformers, name) for name in sorted(names) if hasattr(transformers, name)]
 
 
 @pytest.mark.slow
