@@ -158,6 +158,30 @@ class Embed(nn.Embedding):
     assert found["tensor_faults"] == (("embedding-assigns-output", "embed"),)
 
 
+@pytest.mark.parametrize(
+    ("returned", "faults"),
+    [
+        ("self.norm(super().forward(ids))", (("embedding-transforms-output", "embed"),)),
+        ("super().forward(ids) * 8.0", ()),
+        ("self.drop(super().forward(ids))", ()),
+    ],
+)
+def test_an_embedding_that_transforms_its_lookup_is_noticed(tmp_path: Path, returned: str, faults: object) -> None:
+    """A partial lookup can be scaled, but not normalised."""
+    before = f"""
+class Embed(nn.Embedding):
+    def __init__(self):
+        super().__init__(128, 64)
+        self.norm = Norm(64)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, ids):
+        return {returned}
+
+"""
+    assert facts(tmp_path, "return self.embed(x)", "self.embed = Embed()", before)["tensor_faults"] == faults
+
+
 def test_fused_expert_weights_are_named_by_their_parameter(tmp_path: Path) -> None:
     """A bare parameter used by `linear` and chunked is a fused projection."""
     body = "g, u = F.linear(x, self.gate_up[0]).chunk(2, dim=-1)\nreturn g * u"

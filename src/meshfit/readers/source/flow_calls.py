@@ -39,6 +39,7 @@ MIXING: Final = frozenset(
 """Leaf modules whose output is a new tensor: what reached their input no longer shows dim by dim."""
 _INHERITED: Final = frozenset({"get_input_embeddings", "get_submodule", "forward", "__call__"})
 """Methods of classes that are not followed, known by what they mean."""
+_HARMLESS: Final = frozenset({"Identity", "Dropout"})
 _NORMS: Final = frozenset({"LayerNorm", "RMSNorm", "Softmax", "LogSoftmax"})
 _EMBEDDING_NAMES: Final = ("embed_tokens", "model", "language_model", "text_model", "decoder", "transformer")
 
@@ -190,6 +191,8 @@ def call_module(walk: Walk, frame: Frame, target: Value, args: list[Value], kwar
         labels = union(value for value in values if value.const is not None)
         walk.recorder.fed(path, labels, linear=leaf_kind(instance) == "Linear")
     kind = leaf_kind(instance)
+    if values and _is_own_lookup(frame, values[0]) and kind not in _HARMLESS:
+        walk.recorder.tensor_fault("embedding-transforms-output", frame.path)
     if kind is not None:
         return _leaf(walk, frame, kind, target, args, kwargs)
     assert instance.cls is not None
@@ -235,10 +238,14 @@ def _leaf(walk: Walk, frame: Frame, kind: str, target: Value, args: list[Value],
 
 def item_assigned(walk: Walk, frame: Frame, holder: Value) -> None:
     """An item of `holder` is assigned: what an embedding must not do to its own output."""
-    if frame.instance is None or frame.path not in holder.labels or frame.instance.cls is None:
-        return
-    if "torch.nn.Embedding" in frame.instance.cls.external_bases:
+    if _is_own_lookup(frame, holder):
         walk.recorder.tensor_fault("embedding-assigns-output", frame.path)
+
+
+def _is_own_lookup(frame: Frame, value: Value) -> bool:
+    """Whether the frame is an embedding's own forward and the value what its table gave."""
+    cls = frame.instance.cls if frame.instance is not None else None
+    return cls is not None and frame.path in value.labels and "torch.nn.Embedding" in cls.external_bases
 
 
 def has_own_parameters(instance: Instance) -> bool:

@@ -10,6 +10,9 @@ Kinds of `tensor_faults`, each with a place. The place is the module whose outpu
   parts, or `colwise_gather_output`, is right). The place may be a bare parameter (the fused experts' gate and up):
   loaded expert by expert its shards do come out as slices of each, but the whole then saved, or compared in a
   gradient, holds them in another order.
+- `embedding-transforms-output` (late): an embedding passes its own lookup through another module before returning it;
+  a vocabulary-parallel lookup is a partial DTensor by then, which a norm cannot reduce (AssertionError in
+  `_MaskPartial._reduce_value`).
 - `summarises-cut-output` (silent): a mean, norm, softmax or top-k runs over the output's last dim, hence over the
   local part of it when the module is cut column-wise without gathering.
 - `whole-parameter-meets-cut-output` (late): a parameter with one entry per head, or per feature, meets the output
@@ -40,6 +43,7 @@ TENSOR_CONSEQUENCES: Final[Mapping[str, str]] = MappingProxyType(
         "assumes-whole-width": "late",
         "chunks-fused-output": "silent",
         "embedding-assigns-output": "late",
+        "embedding-transforms-output": "late",
         "summarises-cut-output": "silent",
         "whole-parameter-meets-cut-output": "late",
     }
