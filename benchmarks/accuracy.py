@@ -90,8 +90,14 @@ def constraint_cases(path: Path, bases: Mapping[str, Mapping[str, Any]]) -> Iter
     """The decided runs of a file with one changed size a line, over the class's base config."""
     for row in read_rows(path):
         if not row["vacuous"] and row["outcome"] not in UNDECIDED:
-            config = {**bases[row["arch"]], **(row["config"] or {})}
+            config = _changed(bases[row["arch"]], row["config"] or {})
             yield Case(arch=row["arch"], axis=row["axis"], config=config, mesh=row["mesh"], run=row, case=row["case"])
+
+
+def _changed(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The base config with the change; another number of layers leaves their kinds to the config class."""
+    dropped = {"layer_types"} if "num_hidden_layers" in change else set()
+    return {**{key: value for key, value in base.items() if key not in dropped}, **change}
 
 
 def mesh_of(case: Case) -> MeshSpec:

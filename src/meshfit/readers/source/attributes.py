@@ -156,7 +156,8 @@ def _of_tensor(value: Tensor | Param, name: str) -> Any:
     if name in ("dtype", "device", "requires_grad"):
         return UNKNOWN
     if name == "unsqueeze" and value.shape is not None:
-        return Native(name, lambda dim: Tensor((1, *value.shape) if dim == 0 else None))
+        widened = (1, *value.shape)
+        return Native(name, lambda dim: Tensor(widened if dim == 0 else None))
     if name in torch_modules.SHAPE_KEEPING:
         return Native(name, lambda *_a, **_k: Tensor(value.shape))
     return Native(name, lambda *_a, **_k: Tensor())

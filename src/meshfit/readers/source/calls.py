@@ -10,6 +10,7 @@ from meshfit.readers.source import auto, configs, natives, plans, statements, to
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Evaluating, Frame, LoopExit, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
+from meshfit.readers.source.operators import plain
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Native, Node, Param, Tensor, Traced
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def call(frame: Frame, callee: Any, args: list[Any], kwargs: dict[str, Any]) -> 
         return _external(frame, callee, args, kwargs)
     if isinstance(callee, Native):
         try:
-            return callee.run(*map(natives.plain, args), **{k: natives.plain(v) for k, v in kwargs.items()})
+            return callee.run(*map(plain, args), **{k: plain(v) for k, v in kwargs.items()})
         except _FAULTS:
             return UNKNOWN
     return UNKNOWN
@@ -188,7 +189,7 @@ def _external(frame: Frame, callee: External, args: list[Any], kwargs: dict[str,
     known = natives.EXTERNAL.get(callee.dotted) or natives.BY_NAME.get(name)
     if known is not None:
         try:
-            return known(*map(natives.plain, args), **kwargs)
+            return known(*map(plain, args), **kwargs)
         except _FAULTS:
             return UNKNOWN
     if name == "SubConfigSpec":
@@ -208,7 +209,7 @@ def external_module(frame: Frame, callee: Any, args: list[Any], kwargs: Mapping[
     if kind == "Buffer":
         return args[0] if args else Tensor()
     node = Node(kind, None, natives.node_evaluator(frame.engine))
-    torch_modules.build_module(frame, node, kind, [natives.plain(a) for a in args], kwargs)
+    torch_modules.build_module(frame, node, kind, [plain(a) for a in args], kwargs)
     return node
 
 
@@ -222,7 +223,7 @@ def comprehend(frame: Frame, node: ast.ListComp | ast.SetComp | ast.GeneratorExp
 def _comprehend(frame: Frame, node: Any, depth: int, made: list[Any]) -> bool:
     if depth == len(node.generators):
         if isinstance(node, ast.DictComp):
-            made.append((natives.plain(ex.evaluate(frame, node.key)), ex.evaluate(frame, node.value)))
+            made.append((plain(ex.evaluate(frame, node.key)), ex.evaluate(frame, node.value)))
         else:
             value = ex.evaluate(frame, node.elt)
             made.append(value.value if isinstance(value, Traced) else value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import calls, configs, natives
 from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
+from meshfit.readers.source.operators import plain
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Trace, Traced
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ class Evaluator:
         """Build an object of a class of the source, reusing a layer built for an index that decides the same."""
         traced = [value for value in (*args, *kwargs.values()) if isinstance(value, Traced)]
         if len(traced) != 1:
-            return self._construct(
-                cls, [natives.plain(a) for a in args], {k: natives.plain(v) for k, v in kwargs.items()}
-            )
+            return self._construct(cls, [plain(a) for a in args], {k: plain(v) for k, v in kwargs.items()})
         (index,) = traced
         known = self._built.setdefault(cls.qualname, [])
         for old_args, old_kwargs, trace, made in known:

@@ -7,8 +7,9 @@ import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at
-from meshfit.readers.source import calls, torch_modules
+from meshfit.readers.source import calls
 from meshfit.readers.source.index import Assignment, ClassSource, External, FunctionSource, ModuleSource
+from meshfit.readers.source.operators import BIG, FAULTS, binary, compared, plain, plainly_equal
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Tensor, Traced
 
 if TYPE_CHECKING:
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
     from meshfit.readers.source.frames import Frame
 
-__all__ = ["assign", "binary", "defined", "delete", "evaluate", "iterate", "plainly_equal", "target_names", "truth"]
-
-_FAULTS: Final = (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError)
-_BIG: Final = 1 << 20
+__all__ = ["assign", "defined", "delete", "evaluate", "iterate", "target_names", "truth"]
 
 
 def evaluate(frame: Frame, node: ast.expr) -> Any:
@@ -40,23 +38,15 @@ def truth(value: Any) -> Any:
     return bool(value)
 
 
-def plainly_equal(left: Any, right: Any) -> bool:
-    """`==` for values of the same type, False where comparing fails."""
-    try:
-        return bool(left == right)
-    except _FAULTS:
-        return False
-
-
 def iterate(value: Any) -> list[Any] | None:
     """The items of an iterable; None when they are not known."""
     if isinstance(value, Node):
         return [child for _, child in value.children()] if value.kind in at.CONTAINERS else None
     if isinstance(value, Tensor):
         count = value.shape[0] if value.shape else None
-        return [Tensor(value.shape[1:])] * count if value.shape and isinstance(count, int) and count <= _BIG else None
+        return [Tensor(value.shape[1:])] * count if value.shape and isinstance(count, int) and count <= BIG else None
     if isinstance(value, list | tuple | range | dict | set | frozenset | str):
-        return list(value) if len(value) <= _BIG else None
+        return list(value) if len(value) <= BIG else None
     return None
 
 
@@ -79,8 +69,8 @@ def assign(frame: Frame, target: ast.expr, value: Any) -> None:
             holder.attributes[key] = value
         elif isinstance(holder, dict | list) and key is not UNKNOWN:
             try:
-                holder[_plain(key)] = value
-            except _FAULTS:
+                holder[plain(key)] = value
+            except FAULTS:
                 return
     elif isinstance(target, ast.Tuple | ast.List):
         items = iterate(value)
@@ -101,7 +91,7 @@ def delete(frame: Frame, target: ast.expr) -> None:
         elif isinstance(holder, ConfigObject):
             holder.values.pop(target.attr, None)
     elif isinstance(target, ast.Subscript):
-        holder, key = evaluate(frame, target.value), _plain(evaluate(frame, target.slice))
+        holder, key = evaluate(frame, target.value), plain(evaluate(frame, target.slice))
         if isinstance(holder, dict):
             holder.pop(key, None)
 
@@ -115,42 +105,6 @@ def defined(frame: Frame, found: object) -> Any:
     if isinstance(found, FunctionSource):
         return Bound(found)
     return UNKNOWN
-
-
-def binary(op: ast.operator, left: Any, right: Any) -> Any:
-    """`left op right`."""
-    function = _BINARY.get(type(op))
-    if function is None or left is UNKNOWN or right is UNKNOWN:
-        return UNKNOWN
-    if isinstance(left, Traced) and isinstance(right, Traced):
-        return function(left.plain(), right.plain())
-    if isinstance(left, Traced):
-        return left.then(lambda value: function(value, right))
-    if isinstance(right, Traced):
-        return right.then(lambda value: function(left, value))
-    if isinstance(left, Tensor | Param) or isinstance(right, Tensor | Param):
-        return _elementwise(left, right)
-    if isinstance(op, ast.Pow) and (isinstance(right, int) and abs(right) > 64):
-        return UNKNOWN
-    try:
-        result = function(left, right)
-    except _FAULTS:
-        return UNKNOWN
-    return result if not isinstance(result, list | str | tuple) or len(result) < _BIG else UNKNOWN
-
-
-def _elementwise(left: Any, right: Any) -> Tensor:
-    """The shape of a tensor combined with a number or a scalar tensor; others may broadcast, so theirs is not told."""
-    if isinstance(left, int | float):
-        return Tensor(right.shape)
-    if isinstance(right, int | float):
-        return Tensor(left.shape)
-    scalars = [side for side in (left, right) if isinstance(side, Tensor | Param) and side.shape == ()]
-    return Tensor((right if scalars[0] is left else left).shape) if scalars else Tensor()
-
-
-def _plain(value: Any) -> Any:
-    return value.plain() if isinstance(value, Traced) else value
 
 
 def _constant(_frame: Frame, node: ast.Constant) -> Any:
@@ -182,7 +136,7 @@ def _subscript(frame: Frame, node: ast.Subscript) -> Any:
         ]
         if any(p is UNKNOWN for p in parts):
             return UNKNOWN
-        return at.item(frame, holder, slice(*map(_plain, parts)))
+        return at.item(frame, holder, slice(*map(plain, parts)))
     key = evaluate(frame, node.slice)
     if key is UNKNOWN:
         return UNKNOWN
@@ -209,7 +163,7 @@ def _unary(frame: Frame, node: ast.UnaryOp) -> Any:
     function = operator.neg if isinstance(node.op, ast.USub) else operator.pos
     try:
         return value.then(function) if isinstance(value, Traced) else function(value)
-    except _FAULTS:
+    except FAULTS:
         return UNKNOWN
 
 
@@ -234,32 +188,12 @@ def _compare(frame: Frame, node: ast.Compare) -> Any:
     unknown = False
     for op, comparator in zip(node.ops, node.comparators, strict=True):
         right = evaluate(frame, comparator)
-        known = _compared(op, left, right)
+        known = compared(op, left, right)
         if known is False:
             return False
         unknown = unknown or known is UNKNOWN
         left = right
     return UNKNOWN if unknown else True
-
-
-def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
-    if left is UNKNOWN or right is UNKNOWN:
-        return UNKNOWN
-    if isinstance(op, ast.Is | ast.IsNot) and isinstance(left, Traced):
-        return isinstance(op, ast.IsNot)
-    function = _COMPARE[type(op)]
-    try:
-        if isinstance(left, Traced) and isinstance(right, Traced):
-            return function(left.plain(), right.plain())
-        if isinstance(left, Traced):
-            return left.decide(lambda value: function(value, right))
-        if isinstance(right, Traced):
-            return right.decide(lambda value: function(left, value))
-        if isinstance(left, External) and isinstance(right, External):
-            return function(left.dotted, right.dotted)
-        return bool(function(left, right))
-    except _FAULTS:
-        return UNKNOWN
 
 
 def _conditional(frame: Frame, node: ast.IfExp) -> Any:
@@ -307,7 +241,7 @@ def _tuple(frame: Frame, node: ast.Tuple) -> Any:
 def _set(frame: Frame, node: ast.Set) -> Any:
     values = _sequence(frame, node.elts)
     try:
-        return UNKNOWN if values is None or UNKNOWN in values else set(map(_plain, values))
+        return UNKNOWN if values is None or UNKNOWN in values else set(map(plain, values))
     except TypeError:
         return UNKNOWN
 
@@ -321,7 +255,7 @@ def _dict(frame: Frame, node: ast.Dict) -> Any:
                 return UNKNOWN
             result.update(value)
             continue
-        key = _plain(evaluate(frame, key_node))
+        key = plain(evaluate(frame, key_node))
         try:
             result[key] = value
         except TypeError:
@@ -337,7 +271,7 @@ def _fstring(frame: Frame, node: ast.JoinedStr) -> Any:
             return UNKNOWN
         if isinstance(part, ast.FormattedValue) and part.format_spec is not None:
             return UNKNOWN
-        parts.append(str(_plain(value)))
+        parts.append(str(plain(value)))
     return "".join(parts)
 
 
@@ -364,38 +298,6 @@ def _comprehension(frame: Frame, node: ast.ListComp | ast.SetComp | ast.Generato
         return UNKNOWN
 
 
-def _contains(left: Any, right: Any) -> bool:
-    if isinstance(right, Node):
-        return any(name == left for name, _ in right.children())
-    if isinstance(right, torch_modules.Activations):
-        return left in right.table
-    return operator.contains(right, left)
-
-
-_BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-    ast.BitOr: operator.or_,
-    ast.BitAnd: operator.and_,
-    ast.BitXor: operator.xor,
-}
-_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: _contains,
-    ast.NotIn: lambda left, right: not _contains(left, right),
-}
 _HANDLERS: Final[dict[type[ast.expr], Callable[[Frame, Any], Any]]] = {
     ast.Constant: _constant,
     ast.Name: _name,

@@ -13,6 +13,7 @@ from meshfit.readers.source import expressions as ex
 from meshfit.readers.source import plans, torch_modules
 from meshfit.readers.source.frames import BudgetError, Evaluating, Frame, LoopExit, RaisedError, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
+from meshfit.readers.source.operators import plain
 from meshfit.readers.source.values import (
     UNKNOWN,
     Bound,
@@ -28,21 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = [
-    "BY_NAME",
     "BUILTINS",
+    "BY_NAME",
     "EXTERNAL",
     "SPECIAL",
     "activation_table",
     "module_method",
     "node_evaluator",
-    "plain",
     "traced_items",
 ]
-
-
-def plain(value: Any) -> Any:
-    """The bare value of a traced number."""
-    return value.plain() if isinstance(value, Traced) else value
 
 
 def node_evaluator(engine: Evaluating) -> Callable[[Node, ast.expr, Mapping[str, object]], object]:
@@ -260,7 +255,7 @@ EXTERNAL: Final[Mapping[str, Callable[..., Any]]] = {
 
 
 def _flash_attention(config: Any = None, requested_attention_implementation: Any = None) -> bool:
-    """transformers' `is_flash_attention_requested`."""
+    """What transformers' `is_flash_attention_requested` answers."""
     chosen = requested_attention_implementation
     if isinstance(config, ConfigObject):
         chosen = config.values.get("_attn_implementation")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Frame, LoopExit, RaisedError, ReturnValue
 from meshfit.readers.source.index import FunctionNode, FunctionSource
+from meshfit.readers.source.operators import binary, plainly_equal
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _augmented(frame: Frame, node: ast.AugAssign) -> None:
     if isinstance(left, list) and isinstance(node.op, ast.Add) and isinstance(right, list | tuple):
         left.extend(right)
     else:
-        ex.assign(frame, node.target, ex.binary(node.op, left, right))
+        ex.assign(frame, node.target, binary(node.op, left, right))
 
 
 def _as_load(target: ast.expr) -> ast.expr:
@@ -117,7 +118,7 @@ def _merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     merged = {}
     for name in [*left, *(n for n in right if n not in left)]:
         a, b = left.get(name, UNKNOWN), right.get(name, UNKNOWN)
-        merged[name] = a if a is b or (type(a) is type(b) and ex.plainly_equal(a, b)) else UNKNOWN
+        merged[name] = a if a is b or (type(a) is type(b) and plainly_equal(a, b)) else UNKNOWN
     return merged
 
 
