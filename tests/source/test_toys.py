@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toys import CONFIGURATION, MODELING, build, config, facts, package
+from toys import CONFIGURATION, MODELING, build, config, facts
 
 from meshfit.errors import TargetError
-from meshfit.readers.source.facts import build_model
 from meshfit.readers.source.structure import parameter_names, walk
 
 ATTENTION = {f"model.layers.{i}.attn.{p}_proj.weight" for i in range(4) for p in "qko"}
@@ -173,10 +172,12 @@ def test_sizes_point_at_the_file_or_at_the_default(tmp_path: Path) -> None:
         ({"architectures": [1]}, "must be a list of class names"),
         ({"architectures": ["NoSuchForCausalLM"]}, "defines no class 'NoSuchForCausalLM'"),
         ({"architectures": ["../../etc/passwd"]}, "defines no class"),
-        (config(hidden_size="wide"), None),
-        (config(num_attention_heads=0), None),
+        (config(hidden_size="16"), r"/hidden_size: hidden_size must be a whole number, got '16' \(str\)"),
+        (config(hidden_size=16.0), "must be a whole number, got 16.0"),
+        (config(n_layer=True), "n_layer must be a whole number, got True"),
+        (config(num_attention_heads=[4, 4]), "must be a whole number, got"),
+        (config(num_attention_heads=0), "num_attention_heads must be at least 1, got 0"),
         (config(n_layer=-1), None),
-        (config(n_layer=True), None),
         (config(n_layer=10**12), None),
         (config(layer_types={"a": 1}), None),
     ],
@@ -189,7 +190,7 @@ def test_odd_values_are_errors_or_unknown_never_a_crash(
         assert facts(tmp_path, values).class_name == "ToyForCausalLM"
     else:
         with pytest.raises(TargetError, match=words):
-            build_model(values, package=package(tmp_path))
+            facts(tmp_path, values)
 
 
 def test_a_modeling_file_that_does_not_parse_is_an_error(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
+from meshfit.readers.source.given import SIZES, refuse_wrong_sizes
 from meshfit.readers.source.index import ClassSource, Package, find_package
 from meshfit.readers.source.structure import structure_facts, walk
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Node
@@ -24,18 +25,6 @@ Locate = Callable[[str], Origin]
 
 _FLAGS: Final = {"supports_sdpa": "_supports_sdpa", "gradient_checkpointing": "supports_gradient_checkpointing"}
 _EXPERT_KEYS: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
-_SIZES: Final = (
-    "hidden_size",
-    "intermediate_size",
-    "num_attention_heads",
-    "num_key_value_heads",
-    "head_dim",
-    "num_hidden_layers",
-    "vocab_size",
-    "moe_intermediate_size",
-    "linear_num_key_heads",
-    "linear_num_value_heads",
-)
 _ATTENTION_KINDS: Final = ("attention", "sliding", "chunked", "full")
 _DTYPE_BYTES: Final = {
     "float32": 4,
@@ -105,10 +94,12 @@ def facts_from_config(
         package: as in `build_model`.
 
     Raises:
-        TargetError: as `build_model`.
+        TargetError: as `build_model`, and where a size is no whole number.
     """
+    locate = origin or (lambda pointer: Origin(where, pointer=pointer))
     built = build_model(values, class_name=class_name, package=package)
-    return facts_of_built(built, values, origin or (lambda pointer: Origin(where, pointer=pointer)))
+    refuse_wrong_sizes(built.config, values, locate)
+    return facts_of_built(built, values, locate)
 
 
 def facts_from_class_name(name: str, *, package: Package | None = None) -> ModelFacts:
@@ -176,7 +167,7 @@ def _class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
 
 def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dict[str, Any]:
     facts: dict[str, Any] = {}
-    for name in _SIZES:
+    for name in SIZES:
         value = configs.lookup(frame, text, name)
         if isinstance(value, int) and not isinstance(value, bool):
             facts[name] = int(value)
@@ -285,7 +276,7 @@ def _origins(
                 nested = values.get(name)
                 prefix, given = f"/{name}", nested if isinstance(nested, Mapping) else {}
     found: dict[str, Origin] = {}
-    names = (*_SIZES, *_EXPERT_KEYS, "layer_types", "sliding_window", "tie_word_embeddings")
+    names = (*SIZES, *_EXPERT_KEYS, "layer_types", "sliding_window", "tie_word_embeddings")
     mapping = at.class_attribute(frame, text.cls, "attribute_map", None)
     for name in names:
         key = mapping.get(name, name) if isinstance(mapping, Mapping) else name

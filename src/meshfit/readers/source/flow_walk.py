@@ -45,7 +45,7 @@ _DEPTH: Final = 24
 class Frame:
     """One running function: its names, whose method it is and the path of that module."""
 
-    __slots__ = ("caught", "depth", "env", "function", "instance", "path", "returned")
+    __slots__ = ("depth", "env", "function", "instance", "path", "returned")
 
     def __init__(self, function: FunctionSource, instance: Instance | None, path: str, depth: int) -> None:
         self.function = function
@@ -54,7 +54,6 @@ class Frame:
         self.depth = depth
         self.env: dict[str, Value] = {}
         self.returned: Value | None = None
-        self.caught: dict[str, Value] | None = None
 
 
 class Walk:
@@ -64,7 +63,6 @@ class Walk:
         self.recorder = recorder
         self.steps = 0
         self.loads: dict[tuple[int, str], Value | None] = {}
-        self.calls: dict[object, Value] = {}
         self.active: set[tuple[int, int]] = set()
 
     def enter(self, function: FunctionSource, instance: Instance | None, path: str, depth: int) -> Frame:
