@@ -305,7 +305,10 @@ def _model_class(package: Package, values: Mapping[str, Any], class_name: str | 
         cls = auto.find_class(package, name, folder) if name.isidentifier() else None
         if cls is not None:
             return cls
-    raise TargetError(f"transformers {package.version} defines no class {' or '.join(map(repr, names))}")
+    raise TargetError(
+        f"transformers {package.version} defines no class {' or '.join(map(repr, names))}; correct `architectures`, or "
+        "install the version that has it"
+    )
 
 
 def _config_class(package: Package, cls: ClassSource, values: Mapping[str, Any]) -> ClassSource | None:
