@@ -102,7 +102,7 @@ class MeshSpec:
             raise MeshError(f"a mesh text is a str such as 'tp=8,pp=2', got {text!r} ({type(text).__name__})")
         if not text.strip():
             raise MeshError("empty mesh; write sizes such as tp=8,pp=2 (tp=1 for a single device)")
-        sizes: dict[str, int] = {}
+        sizes: dict[str, Any] = {}
         for part in text.split(","):
             name, equals, digits = (piece.strip() for piece in part.partition("="))
             axis = name.removesuffix("_size")

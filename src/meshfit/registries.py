@@ -43,7 +43,7 @@ class ClassRegistry(MutableMapping[type | str, V], Generic[V]):
         return self._entries[key]
 
     def __setitem__(self, key: type | str, value: V) -> None:
-        if not isinstance(key, type) and not (isinstance(key, str) and key):
+        if not isinstance(key, type | str) or key == "":
             raise TargetError(
                 f"{self._name} is keyed by a class or its name, got {key!r} ({type(key).__name__}); "
                 f'write {self._name}["MyLM"] = ... or {self._name}[MyLM] = ...'

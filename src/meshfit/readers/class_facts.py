@@ -57,7 +57,7 @@ def forward_parameters(forward: Callable[..., Any]) -> tuple[str, ...] | None:
         parameters = list(inspect.signature(forward).parameters.values())
     except (ValueError, TypeError):
         return None
-    marks = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
+    marks: dict[Any, str] = {inspect.Parameter.VAR_KEYWORD: "**", inspect.Parameter.VAR_POSITIONAL: "*"}
     names = tuple(marks.get(p.kind, "") + p.name for p in parameters if p.name != "self")
     try:
         _SIGNATURES[forward] = names
