@@ -43,14 +43,18 @@ class ClassRegistry(MutableMapping[type | str, V], Generic[V]):
         return self._entries[key]
 
     def __setitem__(self, key: type | str, value: V) -> None:
-        if not isinstance(key, type | str) or key == "":
-            raise TargetError(
-                f"{self._name} is keyed by a class or its name, got {key!r} ({type(key).__name__}); "
-                f'write {self._name}["MyLM"] = ... or {self._name}[MyLM] = ...'
-            )
-        label = key if isinstance(key, str) else key.__name__
-        self._entries[key] = self._validate(value, f"{self._name}[{label}]")
+        self._entries[key] = self._validate(value, f"{self._name}[{self._label(key)}]")
         edits[0] += 1
+
+    def _label(self, key: object) -> str:
+        if isinstance(key, type):
+            return key.__name__
+        if isinstance(key, str) and key:
+            return key
+        raise TargetError(
+            f"{self._name} is keyed by a class or its name, got {key!r} ({type(key).__name__}); "
+            f'write {self._name}["MyLM"] = ... or {self._name}[MyLM] = ...'
+        )
 
     def __delitem__(self, key: type | str) -> None:
         del self._entries[key]
