@@ -8,7 +8,7 @@ import pytest
 from tests.readers.flow_models import build
 
 from meshfit.facts import Conversion
-from meshfit.readers.source.conversions import conversions_of, model_conversions, targets_parameter
+from meshfit.readers.source.conversions import conversions_of, model_conversions
 from meshfit.readers.source.index import Package, find_package
 
 MAPPING = """
@@ -87,12 +87,6 @@ def test_a_package_without_a_mapping_has_no_conversions(tmp_path: Path) -> None:
     found = find_package("transformers", tmp_path)
     assert found is not None
     assert conversions_of(found, "fused") is None
-
-
-def test_targets_are_parts_of_parameter_names() -> None:
-    """A target names the end of a parameter, or anything around a star."""
-    assert targets_parameter(FUSED, "model.layers.*.self_attn.q.weight")
-    assert not targets_parameter(FUSED, "model.layers.*.self_attn.o.weight")
 
 
 def test_conversions_of_a_nested_model_are_bound_to_its_name(tmp_path: Path) -> None:

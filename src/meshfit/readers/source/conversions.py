@@ -25,7 +25,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
@@ -34,7 +33,7 @@ from meshfit.readers.source.flow_values import is_instance
 from meshfit.readers.source.index import Package
 from meshfit.readers.source.values import Instance
 
-__all__ = ["conversions_of", "model_conversions", "targets_parameter"]
+__all__ = ["conversions_of", "model_conversions"]
 
 _SIGNATURE: Final = ("source_patterns", "target_patterns", "operations")
 _ENTRY: Final = re.compile(r'^        "([^"]+)": \[', re.MULTILINE)
@@ -45,13 +44,10 @@ _MODEL_TYPE: Final = ast.parse("self.config.model_type", mode="eval").body
 _DIM_LAST: Final = {"Conv3dToLinear": None, "LinearToConv3d": None}
 
 
-def targets_parameter(conversion: Conversion, name: str) -> bool:
-    """Whether a target of the conversion is (a part of) the parameter's name; `*` in a target stands for anything."""
-    return any(fnmatchcase(name, f"*{target}*") for target in conversion.targets)
-
-
 def model_conversions(model: Instance) -> tuple[Conversion, ...]:
     """The conversions of a whole model: its own and those of the pretrained models it holds, bound to their names.
+
+    A target is a part of a parameter's name, `*` in it standing for anything.
 
     A class name is looked up before a model type, and a nested model whose name or type an ancestor has claimed is
     covered by that one (transformers `get_model_conversion_mapping`).

@@ -37,7 +37,6 @@ from meshfit.readers.source.values import UNKNOWN, Instance
 
 __all__ = ["Frame", "Walk"]
 
-_CONTAINERS: Final = frozenset({"ModuleList", "ModuleDict"})
 _LIMIT: Final = 60_000
 _DEPTH: Final = 24
 
