@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +216,16 @@ class Layer(nn.Module):
     inputs = {sources for module, sources in found["linear_inputs"] if module == "layers.*.o"}
     assert frozenset({"layers.*.q"}) in inputs
     assert any("layers.*.q" not in sources for sources in inputs)
+
+
+def test_a_walk_keeps_no_model_alive(tmp_path: Path) -> None:
+    """The last walk is remembered without holding on to what was walked."""
+    model = build(tmp_path, MODEL.replace("{init}", "").replace("{body}", "        return self.up(x)"))
+    assert tensor_facts(model)["tensor_faults"] == ()
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None
 
 
 def test_a_model_without_source_has_no_facts() -> None:

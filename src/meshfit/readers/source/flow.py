@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from weakref import ReferenceType, ref
 
 from meshfit.readers.source.flow_calls import bind
 from meshfit.readers.source.flow_record import Recorder
@@ -13,18 +14,19 @@ from meshfit.readers.source.values import Instance
 __all__ = ["observe"]
 
 _TOKENS: Final = frozenset(("$tokens",))
-_LAST: list[tuple[Instance, Recorder | None]] = []
+_LAST: list[tuple[ReferenceType[Instance], Recorder | None]] = []
 
 
 def observe(model: Instance) -> Recorder | None:
     """What the forward bodies of the whole tree do; None when the model's forward is not source.
 
-    The last model observed is remembered, since several analyses read the same walk.
+    Several analyses read the same walk, so the last one is remembered: by identity, since a live module seen anew may
+    have changed, and weakly, since nothing here may keep a model's weights alive.
     """
-    if _LAST and _LAST[0][0] is model:
+    if _LAST and _LAST[0][0]() is model:
         return _LAST[0][1]
     recorder = _observe(model)
-    _LAST[:] = [(model, recorder)]
+    _LAST[:] = [(ref(model), recorder)]
     return recorder
 
 
