@@ -119,6 +119,7 @@ def facts(**changes: Any) -> ModelFacts:
         "inplace_outputs": frozenset(),
         "raw_weight_reads": frozenset(),
         "dataflow": {},
+        "linear_inputs": (),
         "pipeline_faults": (),
         "context_faults": (),
         "tensor_faults": (),

@@ -18,11 +18,7 @@ from meshfit.rules.judge import judge
 PIPELINE_KINDS = dict(re.findall(r"^``([a-z-]+)``\s+(late|silent)", pipeline_reader.__doc__ or "", re.MULTILINE))
 
 
-JUDGED_BY_CONFIG = frozenset({"rope-width-varies"})
-"""Kinds that a rule of their own (TP018) judges from the config, with or without a forward body."""
-
-
-@pytest.mark.parametrize("kind", sorted(TENSOR_CONSEQUENCES.keys() - JUDGED_BY_CONFIG))
+@pytest.mark.parametrize("kind", sorted(TENSOR_CONSEQUENCES))
 def test_every_tensor_fault_has_its_words(kind: str) -> None:
     """The table knows the kind, and means the same consequence."""
     assert sharding.FAULTS[kind].consequence.value == TENSOR_CONSEQUENCES[kind]

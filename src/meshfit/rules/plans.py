@@ -146,6 +146,8 @@ def module_styles(plan: Mapping[str, str], facts: ModelFacts) -> Iterator[tuple[
 def override(mesh: MeshSpec, name: str) -> Mapping[str, str] | None:
     """The rules passed beside the sizes (`DistributedConfig(tp_plan={...})`); None when none, or `"auto"`, was."""
     given: Any = mesh.settings.get(name)
+    if given is None and name == "tp_plan" and mesh.settings.get("enable_expert_parallel") and mesh.ep_size == 1:
+        return {}  # the deprecated flag stands for ep_size=tp_size and an empty tp_plan
     return given if isinstance(given, Mapping) else None
 
 

@@ -36,6 +36,11 @@ FAULTS: Final[Mapping[str, Cause]] = {
         "its output meets a parameter that has an entry for every head or feature and is not cut",
         "cut the parameter in the plan too, and style its module local_params",
     ),
+    "embedding-transforms-output": Cause(
+        Consequence.LATE,
+        "the embedding passes its own lookup through another module, which meets a partial sum of it",
+        "leave the embedding out of the plan",
+    ),
     "embedding-assigns-output": Cause(
         Consequence.LATE,
         "the embedding assigns plain values into its own distributed output",
@@ -267,17 +272,19 @@ def modules_after_a_cut_are_in_the_plan(facts: ModelFacts, mesh: MeshSpec) -> It
     "TP019", "tp-layouts-disagree", axis="tp", engines=("transformers",), consequence=Consequence.LATE, size_free=True
 )
 def layouts_meet(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
-    """A `rowwise` module is fed by an output that is cut column-wise; a column-wise module is not.
+    """A `rowwise` module is fed by an output that is cut column-wise, in every kind of layer that has one of its name;
+    a column-wise module is not.
 
     Why: `rowwise` takes its input as this rank's slice and `colwise` takes it whole. The other way round, shapes
-    disagree in the first matrix product ("mat1 and mat2 shapes cannot be multiplied").
+    disagree in the first matrix product ("mat1 and mat2 shapes cannot be multiplied"). Layers of different kinds may
+    share a name (linear and latent attention, both with an `o_proj`) while the plan cuts the projections of one only.
     Source: transformers 5.23 distributed/tensor_parallel.py `RowwiseParallel`, `ColwiseParallel` (input layouts).
     """
     plan = plans.tp_plan(facts, mesh)
-    for name, sources in facts.dataflow.items():
+    for name, sources in facts.linear_inputs:
         style = plan.get(name)
         cut = sorted(source for source in sources if plan.get(source) in plans.LOCAL_COLUMNS)
-        if style == "rowwise" and sources and not _reached_by_a_cut(name, plan, facts):
+        if style == "rowwise" and sources and not cut:
             told = f"{name} is rowwise, but nothing that feeds it ({', '.join(sorted(sources))}) is cut column-wise"
             advice = f'"{name}": "rowwise_split_input", or cut what feeds it colwise'
         elif style in plans.COLUMN and cut:
@@ -336,20 +343,6 @@ def _rows_aligned(width: int, tp_size: int, itemsize: int) -> bool:
 
 def _aligned_sizes(width: int, itemsize: int) -> tuple[int, ...]:
     return (1, *satisfying(lambda size: size > 1 and _rows_aligned(width, size, itemsize), up_to=width))
-
-
-def _reached_by_a_cut(name: str, plan: Mapping[str, str], facts: ModelFacts) -> bool:
-    """Whether a column-cut output reaches the module, directly or through others."""
-    seen: set[str] = set()
-    waiting = [name]
-    while waiting:
-        for source in facts.dataflow.get(waiting.pop(), ()):
-            if plan.get(source) in plans.LOCAL_COLUMNS:
-                return True
-            if source not in seen:
-                seen.add(source)
-                waiting.append(source)
-    return False
 
 
 def _has_parameters(name: str, facts: ModelFacts) -> bool:
