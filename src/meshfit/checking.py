@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.errors import MeshfitError, TargetError
 from meshfit.mesh import MeshSpec
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from meshfit.report import Report
 
 __all__ = ["check", "judged", "read_facts"]
+
+_KEPT: Final = 8
+_recent: Final[OrderedDict[tuple[str, ...], ModelFacts]] = OrderedDict()
+"""Facts of the configs asked about last, by content: one config is usually held against several meshes."""
 
 
 def check(
@@ -121,7 +127,15 @@ def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str]) -> Mode
     from meshfit.readers.source.facts import facts_from_config
 
     config = read_config(target)
-    return facts_from_config(config.values, where=config.where, origin=config.origin)
+    told = json.dumps(config.values, sort_keys=True, default=repr) if config.text is None else config.text
+    key = (config.where, told, *sys.path)
+    if key in _recent:
+        _recent.move_to_end(key)
+    else:
+        _recent[key] = facts_from_config(config.values, where=config.where, origin=config.origin)
+        if len(_recent) > _KEPT:
+            _recent.popitem(last=False)
+    return _recent[key]
 
 
 def _facts_of_config_object(config: Any) -> ModelFacts:

@@ -109,20 +109,11 @@ def class_attribute(frame: Frame, cls: ClassSource, name: str, target: Any) -> A
     if isinstance(statement, ast.Assign | ast.AnnAssign):
         if statement.value is None:
             return MISSING
-        inside = Frame(frame.engine, owner.module, _class_scope(owner, name), owner)
+        inside = Frame(frame.engine, owner.module, dict(owner.constants), owner)
         return ex.evaluate(inside, statement.value)
     if isinstance(statement, ast.ClassDef):
         return ClassSource(statement, owner.module)
     return UNKNOWN
-
-
-def _class_scope(owner: ClassSource, name: str) -> dict[str, Any]:
-    """Simple constants of the class body that another attribute of it may name."""
-    scope = {}
-    for other, statement in owner.own.items():
-        if other != name and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
-            scope[other] = statement.value.value
-    return scope
 
 
 def _method(

@@ -77,8 +77,8 @@ class Evaluator:
                 return configs.build_config(frame, cls, kwargs)
             node = Node(cls.name, cls, natives.node_evaluator(self), is_module=_is_module(cls))
             self._initialise(frame, node, cls, args, kwargs)
-            called = _called(cls)
-            node.unseen = frozenset(n for n, value in node.attributes.items() if value is UNKNOWN and n in called)
+            unknown = [name for name, value in node.attributes.items() if value is UNKNOWN]
+            node.unseen = _called(cls).intersection(unknown) if unknown else frozenset()
             return node
         finally:
             self._depth -= 1

@@ -65,15 +65,14 @@ def build_model(
         raise TargetError("transformers is not installed, so its classes cannot be read; pip install 'meshfit[hf]'")
     cls = _model_class(package, values, class_name)
     evaluator = Evaluator()
-    with _no_collection():
-        config_cls = _config_class(package, cls, values)
-        if config_cls is None:
-            raise TargetError(f"the config class of {cls.name} was not found in transformers {package.version}")
-        try:
-            config = evaluator.config(config_cls, _own_values(config_cls, values))
-        except (RaisedError, BudgetError) as fault:
-            raise TargetError(f"{config_cls.name} refuses these values: {_reason(fault)}") from fault
-        return BuiltModel(cls, config, evaluator.model(cls, config), package)
+    config_cls = _config_class(package, cls, values)
+    if config_cls is None:
+        raise TargetError(f"the config class of {cls.name} was not found in transformers {package.version}")
+    try:
+        config = evaluator.config(config_cls, _own_values(config_cls, values))
+    except (RaisedError, BudgetError) as fault:
+        raise TargetError(f"{config_cls.name} refuses these values: {_reason(fault)}") from fault
+    return BuiltModel(cls, config, evaluator.model(cls, config), package)
 
 
 def facts_from_config(
@@ -97,9 +96,10 @@ def facts_from_config(
         TargetError: as `build_model`, and where a size is no whole number.
     """
     locate = origin or (lambda pointer: Origin(where, pointer=pointer))
-    built = build_model(values, class_name=class_name, package=package)
-    refuse_wrong_sizes(built.config, values, locate)
-    return facts_of_built(built, values, locate)
+    with _no_collection():
+        built = build_model(values, class_name=class_name, package=package)
+        refuse_wrong_sizes(built.config, values, locate)
+        return facts_of_built(built, values, locate)
 
 
 def facts_from_class_name(name: str, *, package: Package | None = None) -> ModelFacts:

@@ -134,6 +134,12 @@ class ClassSource:
         """Dotted names of every base from outside the package, over the whole MRO."""
         return frozenset(b.dotted for c in self.mro for b in c.bases if isinstance(b, External))
 
+    @cached_property
+    def constants(self) -> Mapping[str, object]:
+        """Attributes of the class body set to a literal, which other attributes of it may name."""
+        assigned = ((name, node.value) for name, node in self.own.items() if isinstance(node, ast.Assign))
+        return {name: value.value for name, value in assigned if isinstance(value, ast.Constant)}
+
     def find(self, name: str) -> tuple[ast.stmt, ClassSource] | None:
         """The statement that binds attribute `name`, and the class of the MRO that holds it."""
         return next(((c.own[name], c) for c in self.mro if name in c.own), None)
