@@ -6,7 +6,7 @@ Readers gather facts and never judge; rules judge and never look at a model. Rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NoReturn
 
@@ -79,10 +79,16 @@ class Conversion:
     operations: tuple[tuple[str, int | None], ...]
 
 
+Gather = Callable[[], Mapping[str, Any]]
+"""Gathers facts when one of them is asked for; a fact it leaves out is unknown."""
+
+
 class ModelFacts:
     """The facts of one model, class or config. Read a fact as an attribute; an unknown one raises `MissingFact`.
 
-    Build with keyword arguments; `replace` returns a changed copy. Names and meanings:
+    Build with keyword arguments; `replace` returns a changed copy. Facts that are costly to gather may be given as
+    `later`, fact -> function that gathers it (and others with it) when one of them is first asked for. Names and
+    meanings:
     """
 
     # identity
@@ -199,23 +205,36 @@ class ModelFacts:
     tensor_faults: tuple[tuple[str, str], ...]
     """What in the forward bodies breaks on sharded weights: (kind, module)."""
 
-    def __init__(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> None:
-        unknown_names = values.keys() - FACTS
+    def __init__(
+        self, *, origins: Mapping[str, Origin] | None = None, later: Mapping[str, Gather] | None = None, **values: Any
+    ) -> None:
+        unknown_names = (values.keys() | (later or {}).keys()) - FACTS
         if unknown_names:
             raise TypeError(f"not facts: {', '.join(sorted(unknown_names))}")
         self.__dict__.update(values)
         self.__dict__["_origins"] = dict(origins or {})
+        self.__dict__["_later"] = {name: gather for name, gather in (later or {}).items() if name not in values}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"facts are frozen; use replace({name}=...)")
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in FACTS:
-            raise MissingFact(name)
-        raise AttributeError(name)
+    def __getattr__(self, name: str) -> Any:
+        if name not in FACTS:
+            raise AttributeError(name)
+        if self.knows(name):
+            return self.__dict__[name]
+        raise MissingFact(name)
 
     def knows(self, name: str) -> bool:
         """Whether the fact is known, whatever its value."""
+        later: dict[str, Gather] = self.__dict__["_later"]
+        gather = later.get(name)
+        if gather is not None:
+            found = gather()
+            for fact in [fact for fact, other in later.items() if other is gather]:
+                del later[fact]
+                if fact in found:
+                    self.__dict__[fact] = found[fact]
         return name in self.__dict__
 
     def origin(self, *names: str) -> tuple[Origin, ...]:
@@ -231,16 +250,24 @@ class ModelFacts:
 
     def replace(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> ModelFacts:
         """A copy with some facts set; their origins are replaced too where given."""
-        merged = {**dict(self), **values}
-        return ModelFacts(origins={**self.origins, **(origins or {})}, **merged)
+        return self._copy({**self._known(), **values}, {**self.origins, **(origins or {})}, set())
 
     def without(self, *names: str) -> ModelFacts:
         """A copy in which the named facts are unknown."""
-        kept = {name: value for name, value in self if name not in names}
-        return ModelFacts(origins={k: o for k, o in self.origins.items() if k not in names}, **kept)
+        kept = {name: value for name, value in self._known().items() if name not in names}
+        return self._copy(kept, {k: o for k, o in self.origins.items() if k not in names}, set(names))
+
+    def _known(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name in FACTS}
+
+    def _copy(self, values: Mapping[str, Any], origins: Mapping[str, Origin], dropped: set[str]) -> ModelFacts:
+        later = {name: gather for name, gather in self.__dict__["_later"].items() if name not in dropped}
+        return ModelFacts(origins=origins, later=later, **values)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
-        return ((name, value) for name, value in self.__dict__.items() if name in FACTS)
+        for name in tuple(self.__dict__["_later"]):
+            self.knows(name)
+        return iter(self._known().items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ModelFacts) and dict(self) == dict(other)

@@ -13,6 +13,7 @@ from meshfit.facts import ModelFacts, Origin
 from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
+from meshfit.readers.source.forward import body_gathers
 from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
 from meshfit.readers.source.given import SIZES, refuse_wrong_sizes
 from meshfit.readers.source.index import ClassSource, Package, find_package
@@ -132,8 +133,7 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
     facts.update(_base_facts(frame, model))
     if facts.get("num_experts") and not _experts_are_exchangeable(model):
         facts["experts_implementation"] = "eager"
-    facts.update(_body_facts(built))
-    return ModelFacts(origins=origins, **facts)
+    return ModelFacts(origins=origins, later=body_gathers(model), **facts)
 
 
 def _plan_facts(model: Node) -> dict[str, Any]:
@@ -256,12 +256,6 @@ def _experts_are_exchangeable(model: Node) -> bool:
     """
     files = {module.cls.module.path for _, module in walk(model) if module.cls is not None}
     return any(b"@use_experts_implementation" in path.read_bytes() for path in files)
-
-
-def _body_facts(built: BuiltModel) -> dict[str, Any]:
-    from meshfit.readers.source.forward import body_facts
-
-    return body_facts(built.model)
 
 
 def _origins(

@@ -7,41 +7,65 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from meshfit.readers.source.context import context_faults
-from meshfit.readers.source.conversions import model_conversions
-from meshfit.readers.source.pipeline import pipeline_faults
-from meshfit.readers.source.tensor import tensor_facts
-from meshfit.readers.source.values import UNKNOWN
-
 if TYPE_CHECKING:
     from meshfit.readers.source.values import Instance
 
-__all__ = ["body_facts"]
+__all__ = ["body_facts", "body_gathers"]
 
 _PREFIX: Final = ast.parse("self.base_model_prefix", mode="eval").body
+_TENSOR: Final = ("inplace_outputs", "raw_weight_reads", "dataflow", "linear_inputs", "tensor_faults")
 
 
-def body_facts(model: Instance) -> dict[str, object]:
-    """The facts of the forward bodies of `model` that could be decided.
+def body_gathers(model: Instance) -> dict[str, Callable[[], Mapping[str, Any]]]:
+    """Fact of the forward bodies -> the function that gathers it, with the others of its analysis.
 
     An analysis that meets code it was not made for leaves its facts unknown; `MESHFIT_DEBUG=1` shows what stopped it.
     """
-    base = _base_model(model)
-    facts = dict(_attempt(lambda: tensor_facts(model), {}))
-    facts["conversions"] = _attempt(lambda: model_conversions(model), UNKNOWN)
-    facts["context_faults"] = _attempt(lambda: context_faults(model, base or model), UNKNOWN)
-    if base is not None:
-        facts["pipeline_faults"] = _attempt(lambda: pipeline_faults(model, base), UNKNOWN)
-    return {name: fact for name, fact in facts.items() if fact is not UNKNOWN}
+
+    def tensor() -> Mapping[str, Any]:
+        from meshfit.readers.source.tensor import tensor_facts
+
+        return _attempt(lambda: tensor_facts(model))
+
+    def conversions() -> Mapping[str, Any]:
+        from meshfit.readers.source.conversions import model_conversions
+
+        return _attempt(lambda: {"conversions": model_conversions(model)})
+
+    def context() -> Mapping[str, Any]:
+        from meshfit.readers.source.context import context_faults
+
+        return _attempt(lambda: {"context_faults": context_faults(model, _base_model(model) or model)})
+
+    def pipeline() -> Mapping[str, Any]:
+        from meshfit.readers.source.pipeline import pipeline_faults
+
+        base = _base_model(model)
+        return {} if base is None else _attempt(lambda: {"pipeline_faults": pipeline_faults(model, base)})
+
+    return {
+        **dict.fromkeys(_TENSOR, tensor),
+        "conversions": conversions,
+        "context_faults": context,
+        "pipeline_faults": pipeline,
+    }
 
 
-def _attempt(analysis: Callable[[], Any], otherwise: Any) -> Any:
+def body_facts(model: Instance) -> dict[str, Any]:
+    """The facts of the forward bodies of `model` that could be decided, all at once."""
+    gathers = body_gathers(model)
+    return {name: fact for gather in dict.fromkeys(gathers.values()) for name, fact in gather().items()}
+
+
+def _attempt(analysis: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    from meshfit.readers.source.values import UNKNOWN
+
     try:
-        return analysis()
+        return {name: fact for name, fact in analysis().items() if fact is not UNKNOWN}
     except Exception:
         if os.environ.get("MESHFIT_DEBUG"):
             raise
-        return otherwise
+        return {}
 
 
 def _base_model(model: Instance) -> Instance | None:
