@@ -150,12 +150,13 @@ def reported(model: Any, mesh: MeshSpec, engine: str | None, strict: bool) -> tu
     key = (mesh.engine, engine, strict)
     kept = next((entry for entry in watch.reports if entry[1] == key and entry[0] == mesh), None)
     if kept is None:
+        watch.facts.read.clear()
         report = judged(watch.facts, mesh, engine=engine, strict=strict)
-        kept = mesh, key, report, report.ok
+        kept = mesh, key, watch.check_for(watch.facts.read), report, report.ok
         watch.reports = (kept, *watch.reports[: _REPORTS_KEPT - 1])
-    _, _, report, ok = kept
+    _, _, check, report, ok = kept
     # The mesh object itself is remembered beside: the same one again needs no comparison of sizes.
-    watch.report = (mesh, engine, strict, report, ok)
+    watch.report = (mesh, engine, strict, check, report, ok)
     return report, ok
 
 

@@ -226,9 +226,8 @@ class CapabilityMixin(Keeper):
         """
         spec = mesh_of(mesh)
         try:
-            watch = watch_of(self)
-            asked, by, strictly, report, ok = watch.report
-            if asked is not spec or by != engine or strictly is not strict or not watch.full(self):
+            asked, by, strictly, check, report, ok = watch_of(self).report
+            if asked is not spec or by != engine or strictly is not strict or not check(self):
                 report, ok = reported(self, spec, engine, strict)
         except Exception:  # noqa: BLE001 - no report yet, or a comparison the user's objects refuse: judge anew
             report, ok = reported(self, spec, engine, strict)

@@ -6,25 +6,23 @@ replaced plan may take its predecessor's address. What cannot be watched (a prop
 `Unwatchable`, and then no verdict is kept at all.
 
 The sources, from cheap to dear: flags and methods of the class; the plans; the backend; the config; the module tree
-with the forward methods of its classes. Of a layer list every entry is watched, and inside the entries those of the
-first of each class. The copies keep a replaced submodule alive until the next read. An attribute that is absent is
-watched by the size of the dicts it could appear in.
+with the forward methods of the classes that hold other modules. Of a layer list its length and the first layer of each
+class are watched, with what is inside it. The copies keep a replaced submodule alive until the next read. An attribute
+that is absent is watched by the size of the dicts it could appear in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter, is_, itemgetter
+from collections.abc import Mapping
 from typing import Any, Final
 
 from meshfit import registries
+from meshfit.comparison import Check, Comparison
 from meshfit.readers.attributes import ABSENT, class_attribute
 from meshfit.readers.model import CONFIG_FACTS, LiveFacts
 from meshfit.readers.structure import children, head_and_embedding, representative_modules
 
 __all__ = ["Check", "Unwatchable", "Watch"]
-
-Check = Callable[[Any], bool]
 
 _PLANS: Final = ("_tp_plan", "_pp_plan", "_ep_plan", "_fsdp_plan")
 _OWN: Final = ("config", "backend", "forward", "generate", "language_model", "base_model_prefix")
@@ -49,13 +47,18 @@ _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "engine": ("backend",),
     "backend_attn": ("backend",),
     "is_hybrid": ("config", "language_model"),
+    "declared": _DECLARING,
     **dict.fromkeys(CONFIG_FACTS, ("config",)),
 }
 """Fact -> the attributes of class or instance that it is read from; the other facts take the whole model."""
 
 _TREE: Final = "_modules"
 _EVERYTHING: Final = (*_FLAGS, *_DECLARING, *_OWN, *_PLANS, _TREE)
-_WHOLE: Final = (*_DECLARING, "config", "backend", "forward", "language_model", "base_model_prefix", _TREE)
+_OF_CLASSES: Final = frozenset({*_FLAGS, *_DECLARING, *_PLANS, "forward", "generate"})
+"""What a class may come to declare; `backend` and `language_model` belong to instances."""
+_WHOLE: Final = ("config", "forward", "base_model_prefix", _TREE)
+_LONG: Final = 8
+"""A list of more children is watched by its length and by the first child of each class."""
 _NESTING: Final = 6
 """How deep objects inside a config are followed; transformers' own composite configs reach 3."""
 
@@ -88,11 +91,11 @@ class Watch:
 
     def check_for(self, facts_read: set[str]) -> Check:
         """The cheapest check that covers the facts a conclusion rests on."""
-        if not self._sources.declares:
-            facts_read = facts_read - {"declared"}
         names: set[str] = set()
         for fact in facts_read:
             names.update(_READ_FROM.get(fact, _WHOLE))
+        if "get_capabilities" in names and "get_capabilities" in self._sources.shared:
+            names.add("config")
         key = frozenset(names)
         if key not in self._checks:
             self._checks[key] = self._sources.check(key)
@@ -122,9 +125,9 @@ class _Sources:
             for name in (*_FLAGS, *_DECLARING, *_OWN, *_PLANS)
             if name not in state and class_attribute(self.cls, name) is not ABSENT
         }
-        self.sized = [state, *(base.__dict__ for base in self.cls.__mro__ if _may_change(base))]
+        self.state = state
+        self.members = [base.__dict__ for base in self.cls.__mro__ if _may_change(base)]
         self.revision = registries.edits[0]
-        self.declares = not {*_DECLARING}.isdisjoint(self.shared)
         self.plans = {name: _copied(self.own.get(name, self.shared.get(name))) for name in _PLANS}
         self.contents = {name: _Contents() for name in ("config", "backend", "language_model", *_DECLARING, _TREE)}
         self.branches = state["_modules"]
@@ -145,11 +148,18 @@ class _Sources:
     def _watch_tree(self, model: Any) -> tuple[list[Any], list[dict[str, Any]]]:
         kinds: dict[Any, None] = {}
         attributes = []
+        self.firsts: list[tuple[Mapping[str, Any], str, Any]] = []
         for module in representative_modules(model):
-            self.contents[_TREE].add_entries(module._modules)  # noqa: SLF001 - the dict itself is what is compared
-            if module is not model:
+            inner = children(module)
+            if len(inner) > _LONG:
+                attributes.append(inner)
+                of_kind = {type(child): (name, child) for name, child in reversed(inner.items())}
+                self.firsts += [(inner, name, child) for name, child in of_kind.values()]
+            else:
+                self.contents[_TREE].add_entries(module._modules)  # noqa: SLF001 - the dict itself is what is compared
+            if module is not model and any(map(children, inner.values())):
                 attributes.append(module.__dict__)
-            kinds.update(dict.fromkeys((type(module), *map(type, children(module).values()))))
+            kinds[type(module)] = None
         self.ends = [module._parameters for module in head_and_embedding(model)]  # noqa: SLF001 - as above
         # The model's own forward is watched with its other attributes.
         return [kind for kind in kinds if _may_change(kind) and kind is not self.cls], attributes
@@ -159,85 +169,62 @@ class _Sources:
 
         `_TREE` among the names stands for the module tree and the forward methods of its classes.
         """
-        cls, edits, revision = self.cls, registries.edits, self.revision
-        whole = _TREE in names
-        sized = [*self.sized, *self.attributes] if whole else [*self.sized, self.branches]
-        total = sum(map(len, sized))
-        of_plans, plans = self._own_plans(names)
-        of_class, class_values, live, kept = self._class_values(names)
-        held, held_values = self._identical(names)
-        for name, contents in self.contents.items():
-            if name in names:
-                live, kept = [*live, *contents.live], [*kept, *contents.kept]
-        kinds = self.kinds if whole else None
-        forwards = [kind.forward for kind in self.kinds]
-        head, embedding = self.ends if len(self.ends) == 2 else ({}, {})
-        tied = head.get("weight") is embedding.get("weight")
+        same = Comparison()
+        same.require("type(model) is {}", self.cls)
+        same.require("{}[0] == {}", registries.edits, self.revision)
+        same.require("len(state) == {}", len(self.state))
+        self._compare_attributes(same, names)
+        if _TREE in names:
+            self._compare_tree(same)
+        else:
+            same.require("len({}) == {}", self.branches, len(self.branches))
+        contents = [entry for name, content in self.contents.items() if name in names for entry in content.entries]
+        small = [(live, kept) for live, kept in contents if len(kept) <= _LONG]
+        if small:
+            same.require("{} == {}", [live for live, _ in small], [kept for _, kept in small])
+        for live, kept in contents:
+            if len(kept) > _LONG:
+                # values in their order: a key keeps its place, and this takes less than comparing two dicts
+                same.require("[*{}] == {}", live.values(), [*kept.values()])
+        return same.compiled()
 
-        def unchanged(model: Any) -> bool:
-            return (
-                type(model) is cls
-                and edits[0] == revision
-                and sum(map(len, sized)) == total
-                and (of_plans is None or of_plans(model.__dict__) == plans)
-                and live == kept
-                and (of_class is None or of_class(cls) == class_values)
-                and (held is None or all(map(is_, held(model), held_values)))
-                and (
-                    kinds is None
-                    or (
-                        [kind.forward for kind in kinds] == forwards
-                        and (head.get("weight") is embedding.get("weight")) is tied
-                    )
-                )
-            )
+    def _compare_attributes(self, same: Comparison, names: frozenset[str]) -> None:
+        """What the instance holds, else what its class does; an absent one could appear on any class of the MRO."""
+        for name in _EVERYTHING:
+            if name not in names or name == _TREE:
+                continue
+            if name in _PLANS and name in self.own:
+                same.require(f"state['{name}'] == {{}}", self.plans[name])
+            elif name in self.own:
+                same.require(f"state['{name}'] is {{}}", self.own[name])
+            elif name in _PLANS and name in self.shared:
+                same.require(f"{{}}.{name} == {{}}", self.cls, self.plans[name])
+            elif name in self.shared:
+                # a class method is a new object each time it is asked for
+                operator = "==" if name == "get_capabilities" else "is"
+                same.require(f"{{}}.{name} {operator} {{}}", self.cls, self.shared[name])
+        if any(name in _OF_CLASSES and name not in self.own and name not in self.shared for name in names):
+            for members in self.members:
+                same.require("len({}) == {}", members, len(members))
 
-        return unchanged
-
-    def _own_plans(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, Any]:
-        """A getter of the instance's plans among `names`, and copies of them, both in the same form."""
-        planned = [name for name in _PLANS if name in names and name in self.own]
-        copies = tuple(self.plans[name] for name in planned)
-        return (itemgetter(*planned) if planned else None), copies[0] if len(copies) == 1 else copies
-
-    def _class_values(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, Any, list[Any], list[Any]]:
-        """A getter of the class's attributes among `names`, their values, and its plans live and as copies."""
-        shared = [name for name in self.shared if name in names and name not in _FLAGS]
-        getter = attrgetter(*shared) if shared else None
-        planned = [name for name in shared if name in _PLANS]
-        live, kept = [self.shared[name] for name in planned], [self.plans[name] for name in planned]
-        return getter, getter(self.cls) if getter else None, live, kept
-
-    def _identical(self, names: Iterable[str]) -> tuple[Callable[[Any], Any] | None, tuple[Any, ...]]:
-        """A getter of what must be the same object: flags, where 1 is not True, and what the instance holds itself."""
-        flags = [name for name in self.shared if name in names and name in _FLAGS]
-        held = [name for name in self.own if name in names and name not in _PLANS]
-        of_class, of_state = _getter(attrgetter, flags), _getter(itemgetter, held)
-        cls = self.cls
-        if held == ["config"] and not flags:
-            config = self.own["config"]
-            return (lambda model: (model.__dict__["config"],)), (config,)
-        if of_state is None:
-            if of_class is None:
-                return None, ()
-            flagged = of_class
-            return (lambda _: flagged(cls)), flagged(cls)
-        if of_class is None:
-            return (lambda model: of_state(model.__dict__)), of_state(self.own)
-        return (lambda model: (*of_class(cls), *of_state(model.__dict__))), (*of_class(cls), *of_state(self.own))
-
-
-def _getter(make: Callable[..., Callable[[Any], Any]], names: list[str]) -> Callable[[Any], Any] | None:
-    """A getter that returns a tuple, also of one name; None of none."""
-    return make(*names, names[-1]) if names else None
+    def _compare_tree(self, same: Comparison) -> None:
+        for attributes in self.attributes:
+            same.require("len({}) == {}", attributes, len(attributes))
+        for inner, name, child in self.firsts:
+            same.require("{}.get({}) is {}", inner, name, child)
+        for kind in self.kinds:
+            same.require("{}.forward is {}", kind, kind.forward)
+        if len(self.ends) == 2:
+            head, embedding = self.ends
+            tied = head.get("weight") is embedding.get("weight")
+            same.require("({}.get('weight') is {}.get('weight')) is {}", head, embedding, tied)
 
 
 class _Contents:
-    """Live dicts, and copies of what they held, in two lists that one comparison in C covers."""
+    """Live dicts, and copies of what they held."""
 
     def __init__(self) -> None:
-        self.live: list[Mapping[str, Any]] = []
-        self.kept: list[Mapping[str, Any]] = []
+        self.entries: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
 
     def add(self, source: Any, depth: int = 0) -> None:
         """Watch a config, a backend or whatever they hold; plain values need no watching.
@@ -261,8 +248,8 @@ class _Contents:
 
     def add_entries(self, entries: Mapping[str, Any]) -> None:
         """Watch a dict, the containers in it by content too, except those no fact is read from."""
-        self.live.append(entries)
-        self.kept.append({key: one if key in _LABELS else _copied(one) for key, one in entries.items()})
+        kept = {key: one if key in _LABELS else _copied(one) for key, one in entries.items()}
+        self.entries.append((entries, kept))
 
     def _add_held(self, value: Any, depth: int) -> None:
         if isinstance(value, dict | list | tuple):
