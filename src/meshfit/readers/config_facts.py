@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from meshfit.readers.attributes import ABSENT, attribute, config_value, varying, whole_number
+from meshfit.readers.layer_kinds import names_recurrent_layers
 
 __all__ = ["config_facts", "is_hybrid", "text_config"]
 
@@ -25,7 +27,6 @@ _SIZES: Final[Mapping[str, tuple[str, ...]]] = {
 _OPTIONAL: Final = ("linear_num_key_heads", "linear_num_value_heads", "mamba_heads", "mamba_groups")
 _EXPERTS: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 _BYTES: Final = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1}
-_PARTS: Final = ("vision_config", "audio_config", "speech_config", "video_config")
 
 
 def text_config(config: Any) -> Any:
@@ -58,7 +59,7 @@ def config_facts(config: Any) -> dict[str, Any]:
     facts.update(_layers(text))
     facts["tie_word_embeddings"] = config_value(config, "tie_word_embeddings") is True
     facts["is_encoder_decoder"] = config_value(config, "is_encoder_decoder") is True
-    facts["is_multimodal"] = any(config_value(config, part) not in (ABSENT, None) for part in _PARTS)
+    facts["is_multimodal"] = text is not config
     facts["dtype_bytes"] = _dtype_bytes(config, text)
     for fact in ("attn_implementation", "experts_implementation"):
         value = config_value(config, f"_{fact}")
@@ -133,22 +134,5 @@ def is_hybrid(model: Any) -> bool:
     configs.append(config_value(configs[0], "text_config") if configs[0] is not ABSENT else ABSENT)
     inner = attribute(model, "language_model")
     configs.append(attribute(inner, "config") if inner is not ABSENT and inner is not None else ABSENT)
-    return any(_names_recurrent_layers(config) for config in configs if config is not ABSENT and config is not None)
-
-
-def _names_recurrent_layers(config: Any) -> bool:
-    if config_value(config, "is_hybrid_model") is True:
-        return True
-    for name in ("layers_block_type", "hybrid_override_pattern"):
-        pattern = config_value(config, name)
-        if isinstance(pattern, str) and "M" in pattern:
-            return True
-        if isinstance(pattern, list | tuple) and any(kind in ("M", "mamba", "mamba2") for kind in pattern):
-            return True
-    kinds = config_value(config, "layer_types")
-    return isinstance(kinds, list | tuple) and any(isinstance(kind, str) and not _attends(kind) for kind in kinds)
-
-
-def _attends(kind: str) -> bool:
-    """`full_attention` and its windowed kin do; `linear_attention` carries a state along the sequence instead."""
-    return kind == "attention" or (kind.endswith("_attention") and not kind.startswith("linear"))
+    known = [config for config in configs if config is not ABSENT and config is not None]
+    return any(names_recurrent_layers(partial(config_value, config)) for config in known)

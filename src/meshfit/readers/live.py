@@ -17,6 +17,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final
 
 from meshfit.readers.source.index import ClassSource, Definition, FunctionSource, ModuleSource, Package, find_package
+from meshfit.readers.source.python_operators import ARITHMETIC, COMPARISONS, IDENTITY
 from meshfit.readers.source.values import UNKNOWN, Param, Tensor
 
 __all__ = ["LiveInstance", "live_class"]
@@ -226,21 +227,10 @@ class _UndecidedError(Exception):
     """An expression needs more than reading attributes and plain arithmetic."""
 
 
-_BINARY: Final[dict[type[ast.AST], Callable[[Any, Any], Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
+_BINARY: Final[Mapping[type[ast.AST], Callable[[Any, Any], Any]]] = {
+    **ARITHMETIC,
+    **COMPARISONS,
+    **IDENTITY,
     ast.In: lambda left, right: left in right,
     ast.NotIn: lambda left, right: left not in right,
 }

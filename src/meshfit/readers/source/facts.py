@@ -6,10 +6,12 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts, Origin
+from meshfit.readers.layer_kinds import names_recurrent_layers
 from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
@@ -26,7 +28,6 @@ Locate = Callable[[str], Origin]
 
 _FLAGS: Final = {"supports_sdpa": "_supports_sdpa", "gradient_checkpointing": "supports_gradient_checkpointing"}
 _EXPERT_KEYS: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
-_ATTENTION_KINDS: Final = ("attention", "sliding", "chunked", "full")
 _DTYPE_BYTES: Final = {
     "float32": 4,
     "float": 4,
@@ -183,10 +184,10 @@ def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dic
     kinds = configs.lookup(frame, text, "layer_types")
     if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
         facts["layer_types"] = tuple(kinds)
-        facts["is_hybrid"] = any(not any(word in kind for word in _ATTENTION_KINDS) for kind in kinds)
     elif kinds is at.MISSING or kinds is None:
         facts["layer_types"] = None
-        facts["is_hybrid"] = _hybrid_by_pattern(frame, text)
+    parts = (config, text)
+    facts["is_hybrid"] = any(names_recurrent_layers(partial(configs.lookup, frame, part)) for part in parts)
     window = configs.lookup(frame, text, "sliding_window")
     if window is at.MISSING or window is None or (isinstance(window, int) and not isinstance(window, bool)):
         facts["sliding_window"] = None if window is at.MISSING else window
@@ -230,16 +231,6 @@ def _optional_int(frame: Frame, text: ConfigObject, *names: str) -> int | None:
 def _per_layer(text: ConfigObject, name: str, common: int | None) -> tuple[int, ...]:
     counts = {overrides[name] for overrides in text.per_layer.values() if isinstance(overrides.get(name), int)}
     return tuple(sorted(counts | ({common} if common is not None else set())))
-
-
-def _hybrid_by_pattern(frame: Frame, text: ConfigObject) -> bool:
-    for name in ("layers_block_type", "hybrid_override_pattern"):
-        value = configs.lookup(frame, text, name)
-        if isinstance(value, str) and "M" in value:
-            return True
-        if isinstance(value, list | tuple) and any("mamba" in str(kind) or kind == "M" for kind in value):
-            return True
-    return configs.lookup(frame, text, "is_hybrid_model") is True
 
 
 def _base_facts(frame: Frame, model: Node) -> dict[str, Any]:

@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import ast
-import operator
-from typing import Any, Final
+from typing import Any
 
 from meshfit.readers.source.flow_values import SHAPE, TENSOR, Value
+from meshfit.readers.source.python_operators import ARITHMETIC, COMPARISONS
 from meshfit.readers.source.values import UNKNOWN
 
 __all__ = ["arithmetic", "compared"]
 
-_ARITHMETIC: Final = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
-_COMPARE: Final = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
-
 
 def arithmetic(op: ast.operator, left: float, right: float) -> object:
     """`left op right` of plain numbers, UNKNOWN where it fails."""
-    function = _ARITHMETIC.get(type(op))
+    function = ARITHMETIC.get(type(op))
     if function is None and isinstance(op, ast.Pow) and abs(right) <= 8:
         return left**right if left else UNKNOWN
     try:
@@ -60,7 +43,7 @@ def compared(op: ast.cmpop, left: Value, right: Value) -> bool | None:
             except TypeError:
                 return None
         return None
-    compare = _COMPARE.get(type(op))
+    compare = COMPARISONS.get(type(op))
     plain = (bool, int, float, str, type(None))
     if compare is None or not isinstance(left.const, plain) or not isinstance(right.const, plain):
         return None

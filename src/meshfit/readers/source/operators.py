@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import torch_modules
 from meshfit.readers.source.index import External
+from meshfit.readers.source.python_operators import ARITHMETIC, COMPARISONS, IDENTITY
 from meshfit.readers.source.values import UNKNOWN, Node, Param, Tensor, Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["BIG", "FAULTS", "binary", "compared", "plain", "plainly_equal"]
 
@@ -95,27 +96,16 @@ def _contains(left: Any, right: Any) -> bool:
     return operator.contains(right, left)
 
 
-_BINARY: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+_BINARY: Final[Mapping[type[ast.AST], Callable[[Any, Any], Any]]] = {
+    **ARITHMETIC,
     ast.Pow: operator.pow,
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,
     ast.BitXor: operator.xor,
 }
-_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
+_COMPARE: Final[Mapping[type[ast.AST], Callable[[Any, Any], Any]]] = {
+    **COMPARISONS,
+    **IDENTITY,
     ast.In: _contains,
     ast.NotIn: lambda left, right: not _contains(left, right),
 }

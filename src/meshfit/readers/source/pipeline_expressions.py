@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import pipeline_attributes, pipeline_calls, pipeline_iteration
@@ -28,6 +28,7 @@ from meshfit.readers.source.pipeline_values import (
     labels,
     truth,
 )
+from meshfit.readers.source.python_operators import ARITHMETIC, COMPARISONS
 
 if TYPE_CHECKING:
     from meshfit.readers.source.pipeline_walk import Walk
@@ -53,22 +54,12 @@ BUILTINS: Final = frozenset(
 )
 """Built-in names a body uses; only those the walk understands are computed."""
 
-_OPERATORS: Final[dict[type[ast.AST], Callable[..., Any]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+_OPERATORS: Final[Mapping[type[ast.AST], Callable[..., Any]]] = {
+    **ARITHMETIC,
+    **COMPARISONS,
     ast.BitXor: operator.xor,
     ast.BitAnd: operator.and_,
     ast.BitOr: operator.or_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
     ast.Invert: operator.invert,
