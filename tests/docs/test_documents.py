@@ -7,6 +7,8 @@ import io
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,6 +79,10 @@ def test_commands_print_what_the_document_shows(
     monkeypatch.chdir(ROOT)
     for command, output in block.commands:
         name, *arguments = shlex.split(command)
+        if name == "python":
+            done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+            assert done.stdout == output
+            continue
         assert name == "meshfit"
         main(arguments)
         captured = capsys.readouterr()

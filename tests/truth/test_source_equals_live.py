@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from benchmarks.accuracy import TRUTH, Score, architecture_cases, constraint_cases, read_rows, score
+from benchmarks.accuracy import TRUTH, Score, architecture_cases, changed_cases, read_rows, score
 
 from meshfit.readers.config import read_config
 from meshfit.readers.source.facts import build_model, facts_of_built
@@ -82,6 +82,5 @@ def test_the_live_reader_scores_no_lower_than_the_source_reader(live_scores: dic
 
 def test_the_live_reader_scores_changed_sizes() -> None:
     """The same bar as for configs."""
-    bases = {row["arch"]: row["config"] for row in read_rows(TRUTH / "architectures.jsonl")}
-    changed = score(constraint_cases(TRUTH / "constraints.jsonl", bases), live=True).values()
+    changed = score(changed_cases(), live=True).values()
     assert sum(s.right for s in changed) / sum(s.total for s in changed) >= 0.97
