@@ -12,7 +12,7 @@ from meshfit.readers.source.index import ClassSource, Package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SubConfig", "config_class", "find_class", "model_class", "model_folder"]
+__all__ = ["SubConfig", "config_class", "find_class", "model_class", "model_folder", "similar_names"]
 
 _PAIR: Final = re.compile(r"""\(\s*"([^"]+)",\s*\(?\s*"(\w+)\"""")
 _ENTRY: Final = re.compile(r'"([^"]+)":\s*"([\w.]+)"')
@@ -67,6 +67,13 @@ def model_class(package: Package, auto_name: str, model_type: str) -> ClassSourc
         return None
     name = _mapping(package, f"{declared[1]}_NAMES").get(model_type)
     return None if name is None else find_class(package, name, model_folder(package, model_type))
+
+
+def similar_names(package: Package, name: str) -> list[str]:
+    """Classes of the auto mappings whose names are close to `name`, the closest first."""
+    from difflib import get_close_matches
+
+    return get_close_matches(name, set(re.findall(r'"([A-Z]\w+)"', _text(package, "modeling_auto.py"))))
 
 
 @cache

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, calls
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Frame
-from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource
+from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource, Package
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ def _apply_per_layer(config: ConfigObject, overrides: Mapping[Any, Any]) -> None
 def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str, Any]) -> Any:
     """`super().<name>(...)` of a configuration, answered by transformers' base class."""
     if name in ("__post_init__", "__init__"):
+        if name == "__init__" and _ties_by_default(config.cls.module.package):
+            config.values.setdefault("tie_word_embeddings", True)
         _base_post_init(frame, config, kwargs)
         return None
     if name == "get_text_config":
@@ -203,6 +206,13 @@ def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str,
     if name == "to_dict":
         return dict(config.values)
     return UNKNOWN
+
+
+@cache
+def _ties_by_default(package: Package) -> bool:
+    """Whether this version's base class ties embeddings where nobody says otherwise (4.x)."""
+    path = package.root / "configuration_utils.py"
+    return path.is_file() and "tie_word_embeddings: bool = True" in path.read_text(encoding="utf-8")
 
 
 def _mapped(frame: Frame, config: ConfigObject, name: str) -> str:

@@ -290,10 +290,9 @@ def _model_class(package: Package, values: Mapping[str, Any], class_name: str | 
         cls = auto.find_class(package, name, folder) if name.isidentifier() else None
         if cls is not None:
             return cls
-    raise TargetError(
-        f"transformers {package.version} defines no class {' or '.join(map(repr, names))}; correct `architectures`, or "
-        "install the version that has it"
-    )
+    near = auto.similar_names(package, names[0])
+    advice = f"did you mean {near[0]}?" if near else "correct the name, or install the version that has it"
+    raise TargetError(f"transformers {package.version} defines no class {' or '.join(map(repr, names))}; {advice}")
 
 
 def _config_class(package: Package, cls: ClassSource, values: Mapping[str, Any]) -> ClassSource | None:
