@@ -25,9 +25,13 @@ from meshfit.readers.structure import children, head_and_embedding, representati
 __all__ = ["Check", "Unwatchable", "Watch"]
 
 _PLANS: Final = ("_tp_plan", "_pp_plan", "_ep_plan", "_fsdp_plan")
-_OWN: Final = ("config", "backend", "forward", "generate", "language_model", "base_model_prefix")
+_OWN: Final = (
+    *("config", "backend", "forward", "generate", "language_model", "base_model_prefix"),
+    "_te_attention_injected",
+)
 _FLAGS: Final = ("_supports_sdpa", "_owns_cp_attention", "_supports_cp_sdpa", "supports_gradient_checkpointing")
 _DECLARING: Final = ("ModelCapabilities", "get_capabilities")
+_TREE: Final = "_modules"
 _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "class_name": (),
     "is_pretrained": (),
@@ -45,6 +49,7 @@ _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "ep_plan": ("_ep_plan",),
     "fsdp_plan": ("_fsdp_plan",),
     "engine": ("backend",),
+    "te_injected": ("_te_attention_injected", _TREE),
     "backend_attn": ("backend",),
     "is_hybrid": ("config", "language_model"),
     "declared": _DECLARING,
@@ -52,7 +57,6 @@ _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Fact -> the attributes of class or instance that it is read from; the other facts take the whole model."""
 
-_TREE: Final = "_modules"
 _EVERYTHING: Final = (*_FLAGS, *_DECLARING, *_OWN, *_PLANS, _TREE)
 _OF_CLASSES: Final = frozenset({*_FLAGS, *_DECLARING, *_PLANS, "forward", "generate"})
 """What a class may come to declare; `backend` and `language_model` belong to instances."""

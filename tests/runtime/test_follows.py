@@ -134,6 +134,14 @@ def test_the_backend_and_its_attention() -> None:
     assert follows(net, "supports_cp", lambda: setattr(net, "backend", SimpleNamespace(attn="flex"))) == (True, False)
 
 
+def test_injected_attention() -> None:
+    """NeMo marks a model into which it put Transformer Engine attention."""
+    net = NemoNet()
+    net.backend.attn = "flex"
+    assert follows(net, "supports_cp", lambda: setattr(net, "_te_attention_injected", True)) == (False, True)
+    assert follows(net, "supports_cp", lambda: setattr(net, "_te_attention_injected", False)) == (True, False)
+
+
 def test_a_patched_forward() -> None:
     """On the instance, taken back, and on the class."""
 

@@ -24,6 +24,8 @@ from meshfit.readers.wrappers import is_module, model_class, unwrap
 
 __all__ = ["CONFIG_FACTS", "LiveFacts", "body_facts_of", "facts_of"]
 
+_TE_FLAG: Final = "_te_attention_injected"
+"""What NeMo sets on a model into which it put Transformer Engine attention."""
 _TE_ATTENTION: Final = ("DotProductAttention", "MultiheadAttention", "TransformerLayer")
 
 
@@ -123,7 +125,8 @@ def _backend(model: Any, _: ModelFacts) -> dict[str, Any]:
 def _injection(model: Any, _: ModelFacts) -> dict[str, Any]:
     kinds = {type(module) for _, module in named_modules(model)}
     return {
-        "te_injected": any(
+        "te_injected": attribute(model, _TE_FLAG) is True
+        or any(
             base.__module__.startswith("transformer_engine") and base.__name__ in _TE_ATTENTION
             for kind in kinds
             for base in kind.__mro__
