@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from builders import facts
 
+from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.rules.capabilities import CAPABILITIES, capability
 
@@ -66,9 +67,11 @@ def test_the_rest_is_what_was_observed() -> None:
 
 @pytest.mark.parametrize("name", CAPABILITIES)
 def test_an_unknown_capability_is_not_promised(name: str) -> None:
-    """Without facts each is False, unless the class declares it."""
-    assert not capability(ModelFacts(), name)
+    """Without facts each is False, unless the class declares it; what it declares must be known."""
+    assert not capability(ModelFacts(declared={}), name)
     assert capability(ModelFacts(declared={name: True}), name)
+    with pytest.raises(MissingFact, match="declared"):
+        capability(ModelFacts(), name)
 
 
 def test_a_misspelt_capability_is_an_error() -> None:

@@ -89,8 +89,12 @@ CAPABILITIES: Final = ("sequence_packing", "cp_with_sequence_packing", "generate
 
 
 def declaration(facts: ModelFacts, name: str) -> bool | None:
-    """What the class declares of an axis or capability; None where it declares nothing."""
-    return facts.declared.get(name) if facts.knows("declared") else None
+    """What the class declares of an axis or capability; None where it declares nothing.
+
+    Raises:
+        MissingFact: only a config, or the instance, tells what the class declares.
+    """
+    return facts.declared.get(name)
 
 
 def capability(facts: ModelFacts, name: str, *, cp_size: int = 1, ep_size: int = 1) -> bool:

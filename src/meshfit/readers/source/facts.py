@@ -123,6 +123,7 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
         "te_injected": False,
         "owns_cp_attention": False,
         "supports_cp_sdpa": False,
+        "declared": {},
     }
     origins: dict[str, Origin] = {}
     facts.update(_plan_facts(model))
