@@ -19,10 +19,11 @@ from meshfit.readers.class_facts import (
     forward_parameters,
 )
 from meshfit.readers.config_facts import config_facts, is_hybrid
+from meshfit.readers.source.forward import TENSOR_FACTS, body_gathers
 from meshfit.readers.structure import named_modules, structure_facts
 from meshfit.readers.wrappers import is_module, model_class, unwrap
 
-__all__ = ["CONFIG_FACTS", "LiveFacts", "body_facts_of", "facts_of"]
+__all__ = ["CONFIG_FACTS", "LiveFacts", "facts_of"]
 
 _TE_FLAG: Final = "_te_attention_injected"
 """What NeMo sets on a model into which it put Transformer Engine attention."""
@@ -176,18 +177,23 @@ def _source(model: Any, facts: ModelFacts) -> dict[str, Any]:
     return {} if source is None else {name: getattr(source, name) for name in _FROM_SOURCE if source.knows(name)}
 
 
-def _bodies(model: Any, _: ModelFacts) -> dict[str, Any]:
-    return body_facts_of(model)
+def _tensor_bodies(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return _body_facts(model, TENSOR_FACTS[0])
 
 
-def body_facts_of(model: Any) -> dict[str, Any]:
-    """What the forward bodies of a live model do, read from their source; unknown where a `forward` was patched."""
-    try:
-        from meshfit.readers.live import LiveInstance
-        from meshfit.readers.source.forward import body_facts
-    except ImportError:
-        return {}
-    return {name: value for name, value in body_facts(LiveInstance(model)).items() if name in _BODY}
+def _context_bodies(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return _body_facts(model, "context_faults")
+
+
+def _pipeline_bodies(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return _body_facts(model, "pipeline_faults")
+
+
+def _body_facts(model: Any, name: str) -> dict[str, Any]:
+    """A fact of a live model's forward bodies with the others of its analysis; unknown where `forward` was patched."""
+    from meshfit.readers.live import LiveInstance
+
+    return dict(body_gathers(LiveInstance(model))[name]())
 
 
 def source_facts_of(model: Any) -> ModelFacts | None:
@@ -208,14 +214,6 @@ def source_facts_of(model: Any) -> ModelFacts | None:
         return None
 
 
-_BODY: Final = (
-    "inplace_outputs",
-    "raw_weight_reads",
-    "dataflow",
-    "pipeline_faults",
-    "context_faults",
-    "tensor_faults",
-)
 _FROM_SOURCE: Final = ("conversions", "has_base_forward", "per_layer_attributes")
 CONFIG_FACTS: Final = (
     *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
@@ -251,7 +249,9 @@ _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
         ),
     ),
     (_source, "", _FROM_SOURCE),
-    (_bodies, "forward", _BODY),
+    (_tensor_bodies, "forward", TENSOR_FACTS),
+    (_context_bodies, "forward", ("context_faults",)),
+    (_pipeline_bodies, "forward", ("pipeline_faults",)),
 )
 _LOADERS: Final[dict[str, _Loader]] = {name: load for load, _, names in _GROUPS for name in names}
 _POINTERS: Final = {load: pointer for load, pointer, _ in _GROUPS}

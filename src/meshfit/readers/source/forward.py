@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     from meshfit.readers.source.values import Instance
 
-__all__ = ["body_facts", "body_gathers"]
+__all__ = ["TENSOR_FACTS", "body_facts", "body_gathers"]
 
 _PREFIX: Final = ast.parse("self.base_model_prefix", mode="eval").body
-_TENSOR: Final = ("inplace_outputs", "raw_weight_reads", "dataflow", "linear_inputs", "tensor_faults")
+TENSOR_FACTS: Final = ("inplace_outputs", "raw_weight_reads", "dataflow", "linear_inputs", "tensor_faults")
+"""The facts that one walk over the forward bodies gives for tensor parallelism."""
 
 
 def body_gathers(model: Instance) -> dict[str, Callable[[], Mapping[str, Any]]]:
@@ -44,7 +45,7 @@ def body_gathers(model: Instance) -> dict[str, Callable[[], Mapping[str, Any]]]:
         return {} if base is None else _attempt(lambda: {"pipeline_faults": pipeline_faults(model, base)})
 
     return {
-        **dict.fromkeys(_TENSOR, tensor),
+        **dict.fromkeys(TENSOR_FACTS, tensor),
         "conversions": conversions,
         "context_faults": context,
         "pipeline_faults": pipeline,
