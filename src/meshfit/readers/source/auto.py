@@ -12,7 +12,7 @@ from meshfit.readers.source.index import ClassSource, Package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SubConfig", "config_class", "find_class", "model_class", "model_folder", "similar_names"]
+__all__ = ["SubConfig", "config_class", "find_class", "mapping", "model_class", "model_folder", "similar_names"]
 
 _PAIR: Final = re.compile(r"""\(\s*"([^"]+)",\s*\(?\s*"(\w+)\"""")
 _ENTRY: Final = re.compile(r'"([^"]+)":\s*"([\w.]+)"')
@@ -35,7 +35,7 @@ def _text(package: Package, file: str) -> str:
 
 
 @cache
-def _mapping(package: Package, name: str) -> Mapping[str, str]:
+def mapping(package: Package, name: str) -> Mapping[str, str]:
     """The `(key, value)` pairs of `name = OrderedDict([...])`, and of later `name.update({...})`."""
     pairs: dict[str, str] = {}
     for file in ("auto_mappings.py", "configuration_auto.py", "modeling_auto.py"):
@@ -50,12 +50,12 @@ def _mapping(package: Package, name: str) -> Mapping[str, str]:
 
 def model_folder(package: Package, model_type: str) -> str:
     """The folder below `models` that defines a model type."""
-    return _mapping(package, "SPECIAL_MODEL_TYPE_TO_MODULE_NAME").get(model_type, model_type.replace("-", "_"))
+    return mapping(package, "SPECIAL_MODEL_TYPE_TO_MODULE_NAME").get(model_type, model_type.replace("-", "_"))
 
 
 def config_class(package: Package, model_type: str) -> ClassSource | None:
     """The configuration class of a model type, None when the package has none."""
-    name = _mapping(package, "CONFIG_MAPPING_NAMES").get(model_type)
+    name = mapping(package, "CONFIG_MAPPING_NAMES").get(model_type)
     return None if name is None else find_class(package, name, model_folder(package, model_type))
 
 
@@ -65,7 +65,7 @@ def model_class(package: Package, auto_name: str, model_type: str) -> ClassSourc
     declared = re.search(rf"^class {auto_name}\(.*\):\s+_model_mapping = (\w+)", text, re.MULTILINE)
     if declared is None:
         return None
-    name = _mapping(package, f"{declared[1]}_NAMES").get(model_type)
+    name = mapping(package, f"{declared[1]}_NAMES").get(model_type)
     return None if name is None else find_class(package, name, model_folder(package, model_type))
 
 
