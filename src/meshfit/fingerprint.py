@@ -6,9 +6,10 @@ replaced plan may take its predecessor's address. What cannot be watched (a prop
 `Unwatchable`, and then no verdict is kept at all.
 
 The sources, from cheap to dear: flags and methods of the class; the plans; the backend; the config; the module tree
-with the forward methods of the classes that hold other modules. Of a layer list its length and the first layer of each
-class are watched, with what is inside it. The copies keep a replaced submodule alive until the next read. An attribute
-that is absent is watched by the size of the dicts it could appear in.
+with the forward methods of its classes, down to the layers. Of a list of layers its length and the first of each class
+are watched, with the modules these hold, not what those hold in turn: `check` sees a change that deep, kept answers see
+it when anything above it changes too, as with PEFT and quantizers. The copies keep a replaced submodule alive until the
+next read. An attribute that is absent is watched by the size of the dicts it could appear in.
 """
 
 from __future__ import annotations

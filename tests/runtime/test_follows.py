@@ -11,7 +11,16 @@ import torch
 from runtime_models import PLAN, MyLlama, NemoNet, Net, gpt2, llama, llama_config, mixtral, read_all
 from torch import nn
 
-from meshfit import CapabilityMixin, MeshSpec, TargetError, UnsupportedMeshError, custom_models, tp_plans
+from meshfit import (
+    CapabilityMixin,
+    MeshSpec,
+    SupportsTP,
+    TargetError,
+    UnsupportedMeshError,
+    check,
+    custom_models,
+    tp_plans,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -226,6 +235,18 @@ def test_a_replaced_child_module() -> None:
     assert follows(model, "supports_pp", lambda: delattr(model.model, "norm")) == (True, False)
     model.model.norm = norm
     assert model.supports_pp
+
+
+def test_adapters_put_into_the_layers() -> None:
+    """PEFT replaces the projections in place; what was read before does not outlive that."""
+    from peft import LoraConfig, get_peft_model
+
+    model = llama()
+    assert model.supports_tp
+    wrapped = get_peft_model(model, LoraConfig(target_modules=["q_proj", "v_proj"]))
+    expected = check(wrapped, MeshSpec(tp_size=2)).ok
+    assert model.supports_tp is expected
+    assert isinstance(wrapped, SupportsTP) is expected
 
 
 def test_layers_that_the_plan_no_longer_finds() -> None:

@@ -75,7 +75,7 @@ def _untuned(module: Any) -> Any:
 
 
 def representative_modules(model: Any) -> Iterator[Any]:
-    """The modules with children that facts are read from: of a layer list, the first layer of each class only."""
+    """The modules with children that give a model its shape, down to the first layer of each class in a list."""
     pending = [model]
     while pending:
         module = pending.pop()
@@ -84,11 +84,9 @@ def representative_modules(model: Any) -> Iterator[Any]:
             continue
         yield module
         if _is_list(module):
-            first_of_kind: dict[type, Any] = {}
-            for child in inner:
-                first_of_kind.setdefault(type(child), child)
-            inner = list(first_of_kind.values())
-        pending.extend(inner)
+            yield from {type(child): child for child in reversed(inner) if children(child)}.values()
+        else:
+            pending.extend(inner)
 
 
 def head_and_embedding(model: Any) -> list[Any]:
