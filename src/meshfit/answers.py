@@ -96,10 +96,11 @@ def evaluated(model: Any, name: str) -> bool:
     """
     try:
         watch = _current_watch(model)
-        facts = watch.facts
-        facts.read.clear()
+        facts = watch.facts.afresh()
         value = _judged(facts, name)
         watch.values[name] = (watch.check_for(facts.read), value)
+        # What was gathered serves the next question. Of two threads that get here one gathers in vain, no more.
+        watch.facts = facts
     except Unwatchable:
         return _judged(LiveFacts(model), name)
     except AttributeError as bug:
@@ -150,9 +151,10 @@ def reported(model: Any, mesh: MeshSpec, engine: str | None, strict: bool) -> tu
     key = (mesh.engine, engine, strict)
     kept = next((entry for entry in watch.reports if entry[1] == key and entry[0] == mesh), None)
     if kept is None:
-        watch.facts.read.clear()
-        report = judged(watch.facts, mesh, engine=engine, strict=strict)
-        kept = mesh, key, watch.check_for(watch.facts.read), report, report.ok
+        facts = watch.facts.afresh()
+        report = judged(facts, mesh, engine=engine, strict=strict)
+        kept = mesh, key, watch.check_for(facts.read), report, report.ok
+        watch.facts = facts
         watch.reports = (kept, *watch.reports[: _REPORTS_KEPT - 1])
     _, _, check, report, ok = kept
     # The mesh object itself is remembered beside: the same one again needs no comparison of sizes.

@@ -102,6 +102,8 @@ class ModelSupports:
     __slots__ = ("_mesh", "_model")
 
     def __init__(self, model: Any, mesh: object = None) -> None:
+        if isinstance(model, type):
+            raise TargetError(f"{model.__name__} is a class; pass a model to ModelSupports, or ask check(class, mesh)")
         self._model = unwrap(model)
         self._mesh = MeshSpec.of(mesh)
         facts_of(self._model)
@@ -167,7 +169,10 @@ class _Supports:
         return ModelSupports(instance)
 
     def __set__(self, instance: object, value: object) -> NoReturn:
-        raise AttributeError(f"supports of {type(instance).__name__} cannot be assigned")
+        raise AttributeError(f"supports of {type(instance).__name__} cannot be assigned; it follows the model")
+
+    def __delete__(self, instance: object) -> NoReturn:
+        self.__set__(instance, None)
 
 
 class CapabilityMixin(Keeper):
@@ -205,6 +210,12 @@ class CapabilityMixin(Keeper):
                 raise TargetError(
                     f"{cls.__name__} assigns {name} in its body, which would hide the verdict; declare it in a nested "
                     f"class ModelCapabilities: {name} = ..."
+                )
+            owner = next(base for base in cls.__mro__ if name in base.__dict__)
+            if not issubclass(owner, CapabilityMixin):
+                raise TargetError(
+                    f"{owner.__name__}, before CapabilityMixin among the bases of {cls.__name__}, assigns {name}, "
+                    f"which would hide the verdict; name CapabilityMixin first"
                 )
         if not is_pretrained(cls):
             for name, supplied in _SUPPLIED.items():

@@ -129,13 +129,14 @@ def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str]) -> Mode
     config = read_config(target)
     told = json.dumps(config.values, sort_keys=True, default=repr) if config.text is None else config.text
     key = (config.where, told, *sys.path)
-    if key in _recent:
-        _recent.move_to_end(key)
-    else:
-        _recent[key] = facts_from_config(config.values, where=config.where, origin=config.origin)
-        if len(_recent) > _KEPT:
-            _recent.popitem(last=False)
-    return _recent[key]
+    # Taken out and put back at the end, in steps that another thread may come between.
+    facts = _recent.pop(key, None)
+    if facts is None:
+        facts = facts_from_config(config.values, where=config.where, origin=config.origin)
+    _recent[key] = facts
+    while len(_recent) > _KEPT:
+        _recent.popitem(last=False)
+    return facts
 
 
 def _facts_of_config_object(config: Any) -> ModelFacts:

@@ -9,7 +9,8 @@ The sources, from cheap to dear: flags and methods of the class; the plans; the 
 with the forward methods of its classes, down to the layers. Of a list of layers its length and the first of each class
 are watched, with the modules these hold, not what those hold in turn: `check` sees a change that deep, kept answers see
 it when anything above it changes too, as with PEFT and quantizers. The copies keep a replaced submodule alive until the
-next read. An attribute that is absent is watched by the size of the dicts it could appear in.
+next read. An attribute that is absent is watched for in the instance and its submodules by name, in its classes by how
+many attributes they have.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import Any, Final
 
 from meshfit import registries
 from meshfit.comparison import Check, Comparison
-from meshfit.readers.attributes import ABSENT, class_attribute
+from meshfit.readers.attributes import ABSENT, class_attribute, is_computed
+from meshfit.readers.class_facts import FLAGS
 from meshfit.readers.model import CONFIG_FACTS, LiveFacts
-from meshfit.readers.structure import children, head_and_embedding, representative_modules
+from meshfit.readers.structure import children, head_and_embedding, representative_modules, require_begun
 
 __all__ = ["Check", "Unwatchable", "Watch"]
 
@@ -30,8 +32,11 @@ _OWN: Final = (
     *("config", "backend", "forward", "generate", "language_model", "base_model_prefix"),
     "_te_attention_injected",
 )
-_FLAGS: Final = ("_supports_sdpa", "_owns_cp_attention", "_supports_cp_sdpa", "supports_gradient_checkpointing")
+_FLAGS: Final = tuple(FLAGS.values())
 _DECLARING: Final = ("ModelCapabilities", "get_capabilities")
+"""Read from the class alone."""
+_HOLDERS: Final = ("backend", "language_model")
+"""What may be a submodule."""
 _TREE: Final = "_modules"
 _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "class_name": (),
@@ -59,7 +64,8 @@ _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
 """Fact -> the attributes of class or instance that it is read from; the other facts take the whole model."""
 
 _EVERYTHING: Final = (*_FLAGS, *_DECLARING, *_OWN, *_PLANS, _TREE)
-_OF_CLASSES: Final = frozenset({*_FLAGS, *_DECLARING, *_PLANS, "forward", "generate"})
+_METHODS: Final = ("forward", "generate")
+_OF_CLASSES: Final = frozenset({*_FLAGS, *_DECLARING, *_PLANS, *_METHODS})
 """What a class may come to declare; `backend` and `language_model` belong to instances."""
 _WHOLE: Final = ("config", "forward", "base_model_prefix", _TREE)
 _LONG: Final = 8
@@ -85,8 +91,12 @@ class Watch:
     __slots__ = ("_checks", "_sources", "facts", "full", "report", "reports", "values")
 
     def __init__(self, model: Any) -> None:
+        require_begun(model)
         _refuse_computed(type(model))
-        self._sources = _Sources(model)
+        try:
+            self._sources = _Sources(model)
+        except RecursionError:
+            raise Unwatchable("a container that holds itself") from None
         self._checks: dict[frozenset[str], Check] = {}
         self.full = self._sources.check(frozenset(_EVERYTHING))
         self.facts = LiveFacts(model)
@@ -109,8 +119,9 @@ class Watch:
 
 def _refuse_computed(cls: type) -> None:
     """Raise where an attribute that facts are read from is computed by the user's own code on each access."""
-    for name in (*_PLANS, *_OWN):
-        if isinstance(class_attribute(cls, name), property):
+    for name in (*_FLAGS, *_PLANS, *_OWN):
+        raw = class_attribute(cls, name)
+        if isinstance(raw, property) or (name not in _METHODS and is_computed(raw)):
             raise Unwatchable(name)
     for hook in ("__getattr__", "__getattribute__"):
         owner = next((base for base in cls.__mro__ if hook in base.__dict__), object)
@@ -124,14 +135,14 @@ class _Sources:
     def __init__(self, model: Any) -> None:
         state = model.__dict__
         self.cls = type(model)
-        self.own = {name: state[name] for name in (*_OWN, *_PLANS) if name in state}
+        self.members = [base.__dict__ for base in self.cls.__mro__ if _may_change(base)]
+        self.own = {name: state[name] for name in (*_FLAGS, *_OWN, *_PLANS) if name in state}
         self.shared = {
             name: getattr(self.cls, name)
             for name in (*_FLAGS, *_DECLARING, *_OWN, *_PLANS)
             if name not in state and class_attribute(self.cls, name) is not ABSENT
         }
         self.state = state
-        self.members = [base.__dict__ for base in self.cls.__mro__ if _may_change(base)]
         self.revision = registries.edits[0]
         self.plans = {name: _copied(self.own.get(name, self.shared.get(name))) for name in _PLANS}
         self.contents = {name: _Contents() for name in ("config", "backend", "language_model", *_DECLARING, _TREE)}
@@ -143,7 +154,8 @@ class _Sources:
         for name in ("config", "backend"):
             self.contents[name].add(self.own.get(name, self.shared.get(name)))
         inner = self.own.get("language_model", self.branches.get("language_model"))
-        self.contents["language_model"].add(getattr(inner, "config", None))
+        self.inner_config = inner, getattr(inner, "config", None)
+        self.contents["language_model"].add(self.inner_config[1])
         if "backend" in self.branches:
             self.contents["backend"].add_entries(self.branches["backend"].__dict__)
         declaring = self.shared.get("ModelCapabilities")
@@ -157,9 +169,10 @@ class _Sources:
         for module in representative_modules(model):
             inner = children(module)
             if len(inner) > _LONG:
-                attributes.append(inner)
+                listed = module._modules  # noqa: SLF001 - the list itself: `children` made a copy
+                attributes.append(listed)
                 of_kind = {type(child): (name, child) for name, child in reversed(inner.items())}
-                self.firsts += [(inner, name, child) for name, child in of_kind.values()]
+                self.firsts += [(listed, name, child) for name, child in of_kind.values()]
             else:
                 self.contents[_TREE].add_entries(module._modules)  # noqa: SLF001 - the dict itself is what is compared
             if module is not model and any(map(children, inner.values())):
@@ -176,13 +189,11 @@ class _Sources:
         """
         same = Comparison()
         same.require("type(model) is {}", self.cls)
+        same.require("state is {}", self.state)
         same.require("{}[0] == {}", registries.edits, self.revision)
-        same.require("len(state) == {}", len(self.state))
         self._compare_attributes(same, names)
         if _TREE in names:
             self._compare_tree(same)
-        else:
-            same.require("len({}) == {}", self.branches, len(self.branches))
         contents = [entry for name, content in self.contents.items() if name in names for entry in content.entries]
         small = [(live, kept) for live, kept in contents if len(kept) <= _LONG]
         if small:
@@ -194,25 +205,35 @@ class _Sources:
         return same.compiled()
 
     def _compare_attributes(self, same: Comparison, names: frozenset[str]) -> None:
-        """What the instance holds, else what its class does; an absent one could appear on any class of the MRO."""
+        """What the instance holds, else what its class does, else a submodule; an absent one could appear in each."""
         for name in _EVERYTHING:
             if name not in names or name == _TREE:
                 continue
-            if name in _PLANS and name in self.own:
-                same.require(f"state['{name}'] == {{}}", self.plans[name])
-            elif name in self.own:
-                same.require(f"state['{name}'] is {{}}", self.own[name])
-            elif name in _PLANS and name in self.shared:
+            if name in self.own:
+                expected = ("==", self.plans[name]) if name in _PLANS else ("is", self.own[name])
+                same.require(f"state['{name}'] {expected[0]} {{}}", expected[1])
+                continue
+            if name in _PLANS and name in self.shared:
                 same.require(f"{{}}.{name} == {{}}", self.cls, self.plans[name])
             elif name in self.shared:
                 # a class method is a new object each time it is asked for
                 operator = "==" if name == "get_capabilities" else "is"
                 same.require(f"{{}}.{name} {operator} {{}}", self.cls, self.shared[name])
+            elif name in self.branches:
+                same.require(f"{{}}.get('{name}') is {{}}", self.branches, self.branches[name])
+            elif name in _HOLDERS:
+                same.require(f"'{name}' not in {{}}", self.branches)
+        absent = tuple(names.difference(self.own, _DECLARING, (_TREE,)))
+        if absent:
+            same.require("{}({})", self.state.keys().isdisjoint, absent)
         if any(name in _OF_CLASSES and name not in self.own and name not in self.shared for name in names):
             for members in self.members:
                 same.require("len({}) == {}", members, len(members))
+        if "language_model" in names and self.inner_config[0] is not None:
+            same.require("getattr({}, 'config', None) is {}", *self.inner_config)
 
     def _compare_tree(self, same: Comparison) -> None:
+        same.require("len(state) == {}", len(self.state))
         for attributes in self.attributes:
             same.require("len({}) == {}", attributes, len(attributes))
         for inner, name, child in self.firsts:
@@ -230,6 +251,7 @@ class _Contents:
 
     def __init__(self) -> None:
         self.entries: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
+        self._known: set[int] = set()
 
     def add(self, source: Any, depth: int = 0) -> None:
         """Watch a config, a backend or whatever they hold; plain values need no watching.
@@ -244,6 +266,8 @@ class _Contents:
             if type(source).__module__.partition(".")[0] == "torch":
                 return
             raise Unwatchable(type(source).__name__)
+        if id(entries) in self._known:
+            return
         if "is_hybrid_model" in entries:
             # Read as exactly True, which no comparison tells from 1.
             raise Unwatchable("is_hybrid_model")
@@ -255,6 +279,7 @@ class _Contents:
         """Watch a dict, the containers in it by content too, except those no fact is read from."""
         kept = {key: one if key in _LABELS else _copied(one) for key, one in entries.items()}
         self.entries.append((entries, kept))
+        self._known.add(id(entries))
 
     def _add_held(self, value: Any, depth: int) -> None:
         if isinstance(value, dict | list | tuple):

@@ -9,6 +9,7 @@ other protocols, and an error there would surface in code that never named one o
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from meshfit.errors import UndecidedError
@@ -186,7 +187,7 @@ def _combined(cls: Any, instance: object) -> bool:
         return type.__instancecheck__(cls, instance)
     if not all(isinstance(instance, part) for part in _parts(cls)):
         return False
-    return all(hasattr(instance, name) for name in vars(cls) if not name.startswith(_INTERNAL))
+    return all(hasattr(instance, name) for name in _members(cls))
 
 
 def _combined_class(cls: Any, other: Any) -> bool:
@@ -196,13 +197,18 @@ def _combined_class(cls: Any, other: Any) -> bool:
     if cls in getattr(other, "__mro__", ()):
         return True
     # By members, not by `issubclass` of a plain part: Python asks this very class while it answers that.
-    members = {name for part in (cls, *_parts(cls)) if part not in _CAPABILITY for name in vars(part)}
-    if not all(hasattr(other, name) for name in members if not name.startswith(_INTERNAL)):
+    parts = [part for part in (cls, *_parts(cls)) if part not in _CAPABILITY]
+    if not all(hasattr(other, name) for part in parts for name in _members(part)):
         return False
     try:
         return all(issubclass(other, part) for part in _parts(cls) if part in _CAPABILITY)
     except UndecidedError:
         return False
+
+
+def _members(cls: type) -> list[str]:
+    """The attributes a protocol names in its own body, those it only annotates too."""
+    return [name for name in {**vars(cls), **inspect.get_annotations(cls)} if not name.startswith(_INTERNAL)]
 
 
 def _is_protocol(cls: type) -> bool:

@@ -51,8 +51,10 @@ class ClassRegistry(MutableMapping[type | str, V], Generic[V]):
             return key.__name__
         if isinstance(key, str) and key:
             return key
+        # the repr of a model fills pages
+        shown = repr(key) if isinstance(key, str | int | float | None) else f"the {type(key).__name__} object"
         raise TargetError(
-            f"{self._name} is keyed by a class or its name, got {key!r} ({type(key).__name__}); "
+            f"{self._name} is keyed by a class or its name, got {shown}; "
             f'write {self._name}["MyLM"] = ... or {self._name}[MyLM] = ...'
         )
 

@@ -11,7 +11,16 @@ from typing import Any, Final
 
 from meshfit.errors import PlanError
 
-__all__ = ["ABSENT", "AttributeFaultError", "as_plan", "attribute", "class_attribute", "config_value", "whole_number"]
+__all__ = [
+    "ABSENT",
+    "AttributeFaultError",
+    "as_plan",
+    "attribute",
+    "class_attribute",
+    "config_value",
+    "is_computed",
+    "whole_number",
+]
 
 
 class _Absent:
@@ -36,6 +45,11 @@ def class_attribute(cls: type, name: str) -> Any:
         if name in base.__dict__:
             return base.__dict__[name]
     return ABSENT
+
+
+def is_computed(raw: object) -> bool:
+    """Whether an entry of a class is a descriptor (a property, a slot), so that only an instance has the value."""
+    return hasattr(type(raw), "__get__")
 
 
 def attribute(model: Any, name: str) -> Any:

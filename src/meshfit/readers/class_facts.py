@@ -10,11 +10,26 @@ from weakref import WeakKeyDictionary
 
 from meshfit import registries
 from meshfit.errors import TargetError
-from meshfit.readers.attributes import ABSENT, as_plan, class_attribute
+from meshfit.readers.attributes import ABSENT, as_plan, class_attribute, is_computed
 from meshfit.readers.wrappers import derives_from, is_pretrained, model_class
 
-__all__ = ["NEMO_MIXIN", "class_facts", "declared_by_class", "engine_of", "facts_of_class", "forward_parameters"]
+__all__ = [
+    "FLAGS",
+    "NEMO_MIXIN",
+    "class_facts",
+    "declared_by_class",
+    "engine_of",
+    "facts_of_class",
+    "forward_parameters",
+]
 
+FLAGS: Final[Mapping[str, str]] = {
+    "supports_sdpa": "_supports_sdpa",
+    "owns_cp_attention": "_owns_cp_attention",
+    "supports_cp_sdpa": "_supports_cp_sdpa",
+    "gradient_checkpointing": "supports_gradient_checkpointing",
+}
+"""Fact -> the attribute that is exactly True; classes declare it, an instance may say otherwise."""
 NEMO_MIXIN: Final = "MoEFSDPSyncMixin"
 """NeMo's mixture-of-experts mixin, told by name."""
 
@@ -40,10 +55,7 @@ def class_facts(cls: type) -> dict[str, Any]:
         "moe_mixin": derives_from(cls, NEMO_MIXIN),
         "registered_tp_plan": registries.tp_plans.find(own) is not None,
         "is_custom": registries.custom_models.find(own) is not None,
-        "supports_sdpa": getattr(cls, "_supports_sdpa", None) is True,
-        "owns_cp_attention": getattr(cls, "_owns_cp_attention", None) is True,
-        "supports_cp_sdpa": getattr(cls, "_supports_cp_sdpa", None) is True,
-        "gradient_checkpointing": getattr(cls, "supports_gradient_checkpointing", None) is True,
+        **{fact: getattr(cls, flag, None) is True for fact, flag in FLAGS.items()},
     }
 
 
@@ -98,6 +110,9 @@ def facts_of_class(cls: type) -> dict[str, Any]:
     if not derives_from(cls, "Module", "torch"):
         raise TargetError(f"{cls.__name__} is not a torch.nn.Module, so it has no mesh; pass a model class")
     facts = class_facts(cls)
+    for fact, flag in FLAGS.items():
+        if is_computed(class_attribute(cls, flag)) or _set_by_init(cls, flag):
+            del facts[fact]
     facts["engine"] = engine_of(cls, None)
     facts["has_generate"] = callable(getattr(cls, "generate", None))
     parameters = forward_parameters(cls.forward)  # type: ignore[attr-defined]
@@ -120,7 +135,7 @@ def facts_of_class(cls: type) -> dict[str, Any]:
 def _class_plan(cls: type, kind: str) -> dict[str, Any] | None:
     """The plan every instance has; None where its config or its `__init__` decides."""
     raw = class_attribute(cls, f"_{kind}_plan")
-    own = None if isinstance(raw, property) else as_plan(raw, f"{cls.__name__}._{kind}_plan")
+    own = None if is_computed(raw) else as_plan(raw, f"{cls.__name__}._{kind}_plan")
     if not is_pretrained(cls):
         return None if _set_by_init(cls, f"_{kind}_plan") else own
     config = getattr(cls, "config_class", None)

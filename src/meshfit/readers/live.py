@@ -219,8 +219,12 @@ def _is_tensor(value: object) -> bool:
     return type(value).__module__.partition(".")[0] == "torch" and hasattr(type(value), "storage_offset")
 
 
-def _shape(value: Any) -> tuple[int, ...]:
-    return tuple(int(size) for size in value.shape)
+def _shape(value: Any) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(size) for size in value.shape)
+    except RuntimeError:
+        # A lazy parameter has none before the first forward.
+        return None
 
 
 class _UndecidedError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -9,8 +10,9 @@ from typing import Any, Final
 
 from meshfit.errors import MeshfitError, TargetError
 from meshfit.facts import FACTS, ModelFacts, Origin
-from meshfit.readers.attributes import ABSENT, as_plan, attribute
+from meshfit.readers.attributes import ABSENT, as_plan, attribute, class_attribute, is_computed
 from meshfit.readers.class_facts import (
+    FLAGS,
     class_facts,
     declared_by_class,
     declared_fields,
@@ -20,7 +22,7 @@ from meshfit.readers.class_facts import (
 )
 from meshfit.readers.config_facts import config_facts, is_hybrid
 from meshfit.readers.source.forward import TENSOR_FACTS, body_gathers
-from meshfit.readers.structure import named_modules, structure_facts
+from meshfit.readers.structure import named_modules, require_begun, structure_facts
 from meshfit.readers.wrappers import is_module, model_class, unwrap
 
 __all__ = ["CONFIG_FACTS", "LiveFacts", "facts_of"]
@@ -42,6 +44,13 @@ class LiveFacts(ModelFacts):
         state["_model"] = weakref.ref(model)
         state["_pending"] = dict(_LOADERS)
         state["read"] = set()
+
+    def afresh(self) -> LiveFacts:
+        """A copy that knows what this one does, and lists only what the copy is asked: one for each judging."""
+        state = self.__dict__
+        copy: LiveFacts = object.__new__(LiveFacts)
+        copy.__dict__.update(state, _pending={**state["_pending"]}, _origins={**state["_origins"]}, read=set())
+        return copy
 
     def __getattribute__(self, name: str) -> Any:
         if name in FACTS:
@@ -97,12 +106,16 @@ def facts_of(target: Any) -> ModelFacts:
     model = unwrap(target)
     if not is_module(type(model)):
         raise TargetError(f"{type(model).__name__} is not a torch.nn.Module; pass a model, a class or a config")
+    require_begun(model)
     return LiveFacts(model)
 
 
 def _identity(model: Any, _: ModelFacts) -> dict[str, Any]:
     cls = type(model)
     facts = class_facts(cls)
+    for fact, flag in FLAGS.items():
+        if flag in model.__dict__ or is_computed(class_attribute(cls, flag)):
+            facts[fact] = attribute(model, flag) is True
     facts["has_generate"] = callable(attribute(model, "generate"))
     own = model.__dict__.get("forward")
     parameters = forward_parameters(cls.forward if own is None else getattr(own, "__func__", own))
@@ -148,8 +161,23 @@ def _declared(model: Any, _: ModelFacts) -> dict[str, Any]:
     decide = getattr(type(model), "get_capabilities", None)
     if decide is not None:
         config = attribute(model, "config")
-        declared.update(declared_fields(decide(None if config is ABSENT else config)))
+        declared.update(declared_fields(_asked(type(model), decide, None if config is ABSENT else config)))
     return {"declared": declared}
+
+
+def _asked(cls: type, decide: Any, config: Any) -> Any:
+    """What `get_capabilities` says of a config, once it is known to take one: a TypeError of its own stays its own."""
+    try:
+        inspect.signature(decide).bind(config)
+    except TypeError as refused:
+        raise TargetError(
+            f"{model_class(cls).__name__}.get_capabilities is asked on the class with the config alone ({refused}); "
+            f"write @classmethod def get_capabilities(cls, config)"
+        ) from None
+    except ValueError:
+        # A callable without a signature.
+        pass
+    return decide(config)
 
 
 def _config(model: Any, _: ModelFacts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from meshfit.errors import TargetError
 from meshfit.facts import ModuleInfo
 from meshfit.readers.attributes import ABSENT, attribute, class_attribute
 from meshfit.readers.wrappers import derives_from, model_class
@@ -17,6 +18,7 @@ __all__ = [
     "layer_lists",
     "named_modules",
     "representative_modules",
+    "require_begun",
     "structure_facts",
 ]
 
@@ -33,6 +35,13 @@ def wildcard(name: str) -> str:
 def children(module: Any) -> dict[str, Any]:
     """The module's own submodules, those set to None left out."""
     return {name: child for name, child in module._modules.items() if child is not None}  # noqa: SLF001 - no accessor keeps order and names
+
+
+def require_begun(model: Any) -> None:
+    """Raise TargetError where `nn.Module.__init__` has not run, so that there is nothing to read yet."""
+    if "_modules" not in model.__dict__:
+        name = type(model).__name__
+        raise TargetError(f"{name} is asked before nn.Module.__init__ ran; call super().__init__() in {name} first")
 
 
 def base_model(model: Any) -> Any:
@@ -77,11 +86,13 @@ def _untuned(module: Any) -> Any:
 def representative_modules(model: Any) -> Iterator[Any]:
     """The modules with children that give a model its shape, down to the first layer of each class in a list."""
     pending = [model]
+    known: set[int] = set()
     while pending:
         module = pending.pop()
         inner = list(children(module).values())
-        if not inner:
+        if not inner or id(module) in known:
             continue
+        known.add(id(module))
         yield module
         if _is_list(module):
             yield from {type(child): child for child in reversed(inner) if children(child)}.values()
@@ -103,6 +114,7 @@ def structure_facts(model: Any) -> dict[str, Any]:
     modules: dict[str, ModuleInfo] = {}
     names: list[tuple[str, Any]] = list(named_modules(model))
     tensors: set[Any] = set()
+    shapeless = False
     for name, module in names:
         generic = wildcard(name)
         if name and generic not in modules:
@@ -111,7 +123,11 @@ def structure_facts(model: Any) -> dict[str, Any]:
             if tensor is None or tensor in tensors:
                 continue
             tensors.add(tensor)
-            parameters.setdefault(f"{generic}.{own}" if name else own, tuple(tensor.shape))
+            try:
+                parameters.setdefault(f"{generic}.{own}" if name else own, tuple(tensor.shape))
+            except RuntimeError:
+                # A lazy parameter has no shape before the first forward, and part of the shapes is not all of them.
+                shapeless = True
     base = base_model(model)
     facts: dict[str, Any] = {
         "parameters": parameters,
@@ -125,6 +141,8 @@ def structure_facts(model: Any) -> dict[str, Any]:
     if isinstance(prefix, str):
         facts["base_model_prefix"] = prefix
     facts.update(_head(model, names))
+    if shapeless:
+        del facts["parameters"]
     return facts
 
 
