@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+from collections.abc import ItemsView, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at
@@ -45,7 +46,7 @@ def iterate(value: Any) -> list[Any] | None:
     if isinstance(value, Tensor):
         count = value.shape[0] if value.shape else None
         return [Tensor(value.shape[1:])] * count if value.shape and isinstance(count, int) and count <= BIG else None
-    if isinstance(value, list | tuple | range | dict | set | frozenset | str):
+    if isinstance(value, list | tuple | range | dict | set | frozenset | str | KeysView | ValuesView | ItemsView):
         return list(value) if len(value) <= BIG else None
     return None
 

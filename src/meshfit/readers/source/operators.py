@@ -40,21 +40,26 @@ def binary(op: ast.operator, left: Any, right: Any) -> Any:
     function = _BINARY.get(type(op))
     if function is None or left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
+    if isinstance(left, Tensor | Param) or isinstance(right, Tensor | Param):
+        return _elementwise(left, right)
+    if isinstance(op, ast.Pow) and (isinstance(right, int) and abs(right) > 64):
+        return UNKNOWN
+    try:
+        result = _observed(function, left, right)
+    except FAULTS:
+        return UNKNOWN
+    return result if not isinstance(result, list | str | tuple) or len(result) < BIG else UNKNOWN
+
+
+def _observed(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:
+    """`function(left, right)`, still observed where one of them is."""
     if isinstance(left, Traced) and isinstance(right, Traced):
         return function(left.plain(), right.plain())
     if isinstance(left, Traced):
         return left.then(lambda value: function(value, right))
     if isinstance(right, Traced):
         return right.then(lambda value: function(left, value))
-    if isinstance(left, Tensor | Param) or isinstance(right, Tensor | Param):
-        return _elementwise(left, right)
-    if isinstance(op, ast.Pow) and (isinstance(right, int) and abs(right) > 64):
-        return UNKNOWN
-    try:
-        result = function(left, right)
-    except FAULTS:
-        return UNKNOWN
-    return result if not isinstance(result, list | str | tuple) or len(result) < BIG else UNKNOWN
+    return function(left, right)
 
 
 def _elementwise(left: Any, right: Any) -> Tensor:
