@@ -10,7 +10,7 @@ from meshfit.readers.source import auto, calls, configs, torch_modules
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, External, FunctionNode, FunctionSource, ModuleSource
-from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Native, Node, Param, Tensor, Traced
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Native, Node, Param, Signature, Tensor, Traced
 
 __all__ = ["CONTAINERS", "MISSING", "class_attribute", "item", "length", "load", "lookup", "store"]
 
@@ -57,6 +57,8 @@ def lookup(frame: Frame, value: Any, name: str) -> Any:
             return Native(name, lambda *a, **k: frame.engine.instantiate(value, list(a), k))
         if found is MISSING and name == "__name__":
             return value.name
+        if found is MISSING and name == "__init__" and configs.is_config_class(value):
+            return configs.signature(value)
         inherited = found is MISSING and value.external_bases and not name.startswith("__")
         return Native(name, lambda *_a, **_k: UNKNOWN) if inherited else found
     if isinstance(value, ModuleSource):
@@ -65,7 +67,7 @@ def lookup(frame: Frame, value: Any, name: str) -> Any:
         return getattr(math, name, MISSING) if value.dotted == "math" else External(f"{value.dotted}.{name}")
     if isinstance(value, Tensor | Param):
         return _of_tensor(value, name)
-    if isinstance(value, auto.SubConfig):
+    if isinstance(value, auto.SubConfig | Signature):
         return getattr(value, name, UNKNOWN)
     if isinstance(value, Bound | Native):
         return UNKNOWN

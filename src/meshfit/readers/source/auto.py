@@ -69,11 +69,17 @@ def model_class(package: Package, auto_name: str, model_type: str) -> ClassSourc
     return None if name is None else find_class(package, name, model_folder(package, model_type))
 
 
-def similar_names(package: Package, name: str) -> list[str]:
-    """Classes of the auto mappings whose names are close to `name`, the closest first."""
+def similar_names(package: Package, name: str, model_type: object = None) -> list[str]:
+    """Classes of the auto mappings that `name` may mean, the closest first: of the model type, where it has any.
+
+    Letter case is no difference: hub files spell `LLaMAForCausalLM` and `MPTForCausalLM`.
+    """
     from difflib import get_close_matches
 
-    return get_close_matches(name, set(re.findall(r'"([A-Z]\w+)"', _text(package, "modeling_auto.py"))))
+    text = _text(package, "modeling_auto.py")
+    of_type = re.findall(rf'"{re.escape(model_type)}",\s*"([A-Z]\w+)"', text) if isinstance(model_type, str) else []
+    known = {known.lower(): known for known in sorted(set(of_type or re.findall(r'"([A-Z]\w+)"', text)))}
+    return [known[near] for near in get_close_matches(name.lower(), known, cutoff=0.0 if of_type else 0.6)]
 
 
 @cache

@@ -12,12 +12,22 @@ from meshfit.readers.source import auto, calls
 from meshfit.readers.source import expressions as ex
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource, Package
-from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PerLayerView", "base_method", "build_config", "is_config_class", "lookup", "store", "text_config"]
+__all__ = [
+    "PerLayerView",
+    "base_method",
+    "build_config",
+    "current_layer_types",
+    "is_config_class",
+    "lookup",
+    "signature",
+    "store",
+    "text_config",
+]
 
 _BASE_DEFAULTS: Final[Mapping[str, Any]] = {
     "attribute_map": {},
@@ -51,7 +61,7 @@ _BASE_DEFAULTS: Final[Mapping[str, Any]] = {
 _LEGACY_ONLY: Final = frozenset(
     {"is_decoder", "cross_attention_hidden_size", "add_cross_attention", "pruned_heads", "torchscript"}
 )
-_UNFOLLOWED: Final = frozenset({"id2label", "label2id", "num_labels", "name_or_path", "_name_or_path"})
+_UNFOLLOWED: Final = frozenset({"id2label", "label2id", "name_or_path", "_name_or_path"})
 _LEGACY_LAYER_TYPES: Final = {
     "attention": "full_attention",
     "mamba": "linear_attention",
@@ -126,8 +136,13 @@ def _base_post_init(frame: Frame, config: ConfigObject, kwargs: Mapping[str, Any
     rest = dict(kwargs)
     for name, default in _sub_configs(frame, config).items():
         _build_sub_config(frame, config, name, default)
+    dtype = rest.pop("torch_dtype", None)
+    if config.values.get("dtype") is None and dtype is not None:
+        config.values["dtype"] = dtype
+    if isinstance(config.values.get("id2label", rest.get("id2label")), dict):
+        rest.pop("num_labels", None)
     if "rope_parameters" in config.values or rest.get("rope_scaling"):
-        _rope(config, rest)
+        _rope(frame, config, rest)
     per_layer = rest.pop("per_layer_config", None)
     config.values["_attn_implementation"] = rest.pop("attn_implementation", rest.pop("_attn_implementation", None))
     config.values["_experts_implementation"] = rest.pop("experts_implementation", None)
@@ -136,10 +151,15 @@ def _base_post_init(frame: Frame, config: ConfigObject, kwargs: Mapping[str, Any
             store(frame, config, name, value)
     if isinstance(per_layer, dict):
         _apply_per_layer(config, per_layer)
-    for name in ("layer_types", "mtp_layer_types"):
+    for name in (_mapped(frame, config, "layer_types"), "mtp_layer_types"):
         kinds = config.values.get(name)
         if isinstance(kinds, list | tuple):
-            config.values[name] = [_LEGACY_LAYER_TYPES.get(kind, kind) for kind in kinds]
+            config.values[name] = current_layer_types(kinds)
+
+
+def current_layer_types(kinds: list[Any] | tuple[Any, ...]) -> list[Any]:
+    """Layer kinds by the names transformers 5 gives them."""
+    return [_LEGACY_LAYER_TYPES.get(kind, kind) if isinstance(kind, str) else kind for kind in kinds]
 
 
 def _sub_configs(frame: Frame, config: ConfigObject) -> dict[str, Any]:
@@ -169,7 +189,7 @@ def _build_sub_config(frame: Frame, config: ConfigObject, name: str, spec: Any) 
     config.values[name] = build_config(frame, cls, given) if isinstance(cls, ClassSource) else UNKNOWN
 
 
-def _rope(config: ConfigObject, rest: dict[str, Any]) -> None:
+def _rope(frame: Frame, config: ConfigObject, rest: dict[str, Any]) -> None:
     """`rope_scaling`, `rope_theta` and `partial_rotary_factor` become `rope_parameters`, nested ones as they are."""
     scaling = rest.pop("rope_scaling", None)
     parameters = scaling or config.values.get("rope_parameters") or {}
@@ -177,10 +197,13 @@ def _rope(config: ConfigObject, rest: dict[str, Any]) -> None:
         return
     theta = rest.pop("rope_theta", config.values.get("rope_theta", at.MISSING))
     factor = rest.pop("partial_rotary_factor", config.values.get("partial_rotary_factor"))
+    kind = at.class_attribute(frame, config.cls, "default_rope_type", None)
     nested = [value for value in parameters.values() if isinstance(value, dict)]
     for one in nested or [parameters]:
         one.setdefault("rope_theta", 10000.0 if theta is at.MISSING else theta)
         one.setdefault("rope_type", one.get("type", "default"))
+        if one["rope_type"] == "default" and isinstance(kind, str):
+            one["rope_type"] = kind
         if factor is not None:
             one.setdefault("partial_rotary_factor", factor)
     config.values["rope_parameters"] = parameters
@@ -236,8 +259,12 @@ def lookup(frame: Frame, config: ConfigObject, name: str) -> Any:
     if name == "is_heterogeneous":
         return bool(config.per_layer)
     found = at.class_attribute(frame, config.cls, name, config)
+    if name == "sub_configs_defaults" and isinstance(found, dict):
+        return {part: auto.SubConfig(of) if isinstance(of, ClassSource) else of for part, of in found.items()}
     if found is not at.MISSING:
         return found
+    if name == "num_labels":
+        return _label_count(config.values.get("id2label"))
     if name in ("get_text_config", "to_dict"):
         return Native(name, lambda *_a, **_k: base_method(frame, config, name, {}))
     if name in _LEGACY_ONLY and config.cls.method("__init__") is None:
@@ -247,6 +274,18 @@ def lookup(frame: Frame, config: ConfigObject, name: str) -> Any:
     if name == "__class__":
         return config.cls
     return UNKNOWN if name in _UNFOLLOWED else at.MISSING
+
+
+def _label_count(labels: Any) -> Any:
+    """Two, where a config names no labels: hub files leave the default out."""
+    if labels is None:
+        return 2
+    return len(labels) if isinstance(labels, dict) else UNKNOWN
+
+
+def signature(cls: ClassSource) -> Signature:
+    """The arguments of the constructor that a configuration class gets from its own fields."""
+    return Signature(dict.fromkeys(_fields(cls)))
 
 
 def store(frame: Frame, config: ConfigObject, name: str, value: Any) -> None:

@@ -143,7 +143,17 @@ def _plan_facts(model: Node) -> dict[str, Any]:
     if not model.complete:
         return {}
     found = {kind: model.attributes.get(f"_{kind}_plan") for kind in plans.PLANS}
-    return {f"{kind}_plan": plan for kind, plan in found.items() if isinstance(plan, Mapping)}
+    known = {kind: plan for kind, plan in found.items() if isinstance(plan, Mapping) and _is_read(plan)}
+    return {f"{kind}_plan": {name: _style(style) for name, style in plan.items()} for kind, plan in known.items()}
+
+
+def _is_read(plan: Mapping[str, Any]) -> bool:
+    return all(style is not UNKNOWN for style in plan.values())
+
+
+def _style(style: Any) -> Any:
+    """A style as rules compare it: what a config file gives instead of a name is shown, it names no style."""
+    return repr(style) if isinstance(style, list | dict) else style
 
 
 def _class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
@@ -201,7 +211,8 @@ def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dic
     facts["attn_implementation"] = attention if isinstance(attention, str) else None
     experts = configs.lookup(frame, config, "_experts_implementation")
     facts["experts_implementation"] = experts if isinstance(experts, str) else None
-    dtype = configs.lookup(frame, config, "dtype")
+    dtypes = (configs.lookup(frame, part, "dtype") for part in parts)
+    dtype = next((value for value in dtypes if value is not at.MISSING and value is not None), None)
     facts["dtype_bytes"] = _DTYPE_BYTES.get(str(dtype).removeprefix("torch."), 4)
     return facts
 
@@ -286,12 +297,23 @@ def _model_class(package: Package, values: Mapping[str, Any], class_name: str | 
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise TargetError(f"`architectures` must be a list of class names, got {names!r}")
         if not names:
-            raise TargetError("the config has no `architectures`, so no model class is known; add the class name to it")
+            near = auto.similar_names(package, "ForCausalLM", model_type) if isinstance(model_type, str) else []
+            advice = f", such as {near[0]}" if near else ""
+            raise TargetError(
+                f"the config has no `architectures`, so no model class is known; add the class name to it{advice}"
+            )
     for name in names:
         cls = auto.find_class(package, name, folder) if name.isidentifier() else None
         if cls is not None:
             return cls
-    near = auto.similar_names(package, names[0])
+    near = auto.similar_names(package, names[0], model_type)
+    if isinstance(values.get("auto_map"), Mapping) and (
+        not isinstance(model_type, str) or auto.config_class(package, model_type) is None
+    ):
+        raise TargetError(
+            f"transformers {package.version} defines no class {' or '.join(map(repr, names))}; it comes with the "
+            f"weights (`auto_map`), and code is not fetched: import the class and pass it to check"
+        )
     advice = f"did you mean {near[0]}?" if near else "correct the name, or install the version that has it"
     raise TargetError(f"transformers {package.version} defines no class {' or '.join(map(repr, names))}; {advice}")
 

@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at
+from meshfit.readers.source import configs, plans, torch_modules
 from meshfit.readers.source import expressions as ex
-from meshfit.readers.source import plans, torch_modules
 from meshfit.readers.source.frames import BudgetError, Evaluating, Frame, LoopExit, RaisedError, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
 from meshfit.readers.source.operators import plain
@@ -20,6 +20,7 @@ from meshfit.readers.source.values import (
     ConfigObject,
     Native,
     Node,
+    Signature,
     Tensor,
     Trace,
     Traced,
@@ -244,6 +245,7 @@ EXTERNAL: Final[Mapping[str, Callable[..., Any]]] = {
     "copy.deepcopy": _deepcopy,
     "copy.copy": _shallow_copy,
     "collections.OrderedDict": dict,
+    "inspect.signature": lambda function: function if isinstance(function, Signature) else UNKNOWN,
     "functools.partial": lambda function, *_args, **_options: function,
     "itertools.cycle": lambda value: itertools.cycle(_list(value)),
     "collections.abc.Iterable": lambda *_a: UNKNOWN,
@@ -262,7 +264,15 @@ def _flash_attention(config: Any = None, requested_attention_implementation: Any
     return isinstance(chosen, str) and "flash" in chosen
 
 
-BY_NAME: Final[Mapping[str, Callable[..., Any]]] = {"is_flash_attention_requested": _flash_attention}
+def _remapped(layer_types: Any = None, config: Any = None) -> Any:
+    kinds = layer_types if config is None else UNKNOWN
+    return configs.current_layer_types(kinds) if isinstance(kinds, list | tuple) else UNKNOWN
+
+
+BY_NAME: Final[Mapping[str, Callable[..., Any]]] = {
+    "is_flash_attention_requested": _flash_attention,
+    "remap_legacy_layer_types": _remapped,
+}
 """Functions of transformers' utilities, wherever a version keeps them."""
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Native",
     "Node",
     "Param",
+    "Signature",
     "Tensor",
     "Trace",
     "Traced",
@@ -139,6 +140,13 @@ class Param:
     """An `nn.Parameter` by its shape."""
 
     shape: tuple[Any, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Signature:
+    """What `inspect.signature` tells of a constructor: its parameters by name."""
+
+    parameters: Mapping[str, None]
 
 
 @dataclass(eq=False)
