@@ -46,6 +46,12 @@ def test_torch_dtype_is_the_old_name_of_dtype(tmp_path: Path, given: dict[str, s
     assert facts(tmp_path, config(**given)).dtype_bytes == expected
 
 
+def test_a_quantised_file_leaves_the_width_of_weights_open(tmp_path: Path) -> None:
+    """The quantiser replaces weights and kernels: `torch_dtype` then speaks of the activations."""
+    given = config(torch_dtype="bfloat16", quantization_config={"quant_method": "fp8"})
+    assert not facts(tmp_path, given).knows("dtype_bytes")
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, 2), ({"num_labels": 5}, 5), ({"id2label": {"0": "A", "1": "B", "2": "C"}, "num_labels": 5}, 3)],

@@ -213,7 +213,9 @@ def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dic
     facts["experts_implementation"] = experts if isinstance(experts, str) else None
     dtypes = (configs.lookup(frame, part, "dtype") for part in parts)
     dtype = next((value for value in dtypes if value is not at.MISSING and value is not None), None)
-    facts["dtype_bytes"] = _DTYPE_BYTES.get(str(dtype).removeprefix("torch."), 4)
+    quantised = configs.lookup(frame, config, "quantization_config")
+    if quantised is at.MISSING or quantised is None:  # else a quantiser picks weights and kernels of its own
+        facts["dtype_bytes"] = _DTYPE_BYTES.get(str(dtype).removeprefix("torch."), 4)
     return facts
 
 
