@@ -128,3 +128,17 @@ def test_a_class_that_is_not_there_is_answered_with_the_one_that_was_meant(
     with pytest.raises(TargetError, match="class") as raised:
         check(values, MeshSpec(tp_size=2))
     assert expected in str(raised.value)
+
+
+def test_sizes_offered_for_grouped_experts_are_below_the_one_asked_for() -> None:
+    """1856 wide experts in bfloat16: above 16 ranks only odd sizes such as 261 would align."""
+    values = {
+        "architectures": ["Qwen3MoeForCausalLM"],
+        "model_type": "qwen3_moe",
+        "moe_intermediate_size": 1856,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "torch_dtype": "bfloat16",
+    }
+    found = [v for v in check(values, MeshSpec(tp_size=16)).violations if v.code == "TP012"]
+    assert [violation.alternatives for violation in found] == [(1, 2, 4, 8)]

@@ -129,7 +129,7 @@ def expert_rows_are_aligned(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findi
                 message=f"the width of an expert ({cut.width}) over tp_size ({mesh.tp_size}) gives rows of "
                 f"{bytes_each} bytes, not a multiple of the 16 that grouped matmul needs",
                 help='set experts_implementation="eager"',
-                alternatives=_aligned_sizes(cut.width, facts.dtype_bytes),
+                alternatives=_aligned_sizes(cut.width, facts.dtype_bytes, mesh.tp_size),
                 facts=("moe_intermediate_size",),
             )
             return
@@ -341,8 +341,9 @@ def _rows_aligned(width: int, tp_size: int, itemsize: int) -> bool:
     return each * itemsize % 16 == 0 and max(last, 0) * itemsize % 16 == 0
 
 
-def _aligned_sizes(width: int, itemsize: int) -> tuple[int, ...]:
-    return (1, *satisfying(lambda size: size > 1 and _rows_aligned(width, size, itemsize), up_to=width))
+def _aligned_sizes(width: int, itemsize: int, asked: int) -> tuple[int, ...]:
+    """Sizes below the one asked for: above it odd ones abound (261 for a width of 1856), and nobody means them."""
+    return (1, *satisfying(lambda size: size > 1 and _rows_aligned(width, size, itemsize), up_to=asked - 1))
 
 
 def _has_parameters(name: str, facts: ModelFacts) -> bool:
