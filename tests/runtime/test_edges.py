@@ -287,3 +287,30 @@ def test_a_key_that_is_a_model_is_shown_in_short() -> None:
     with pytest.raises(TargetError, match=r"got the PlainNet object; write") as refused:
         tp_plans[PlainNet()] = dict(PLAN)  # type: ignore[index]
     assert "\n" not in str(refused.value)
+
+
+def test_what_a_declaration_inherits_or_is() -> None:
+    """The base of a nested class is edited, and an object in its place."""
+
+    class Shared:
+        supports_tp = False
+
+    own = SimpleNamespace(supports_tp=False)
+    for declaring, edited in ((type("ModelCapabilities", (Shared,), {}), Shared), (own, own)):
+        net = type("Own", (Net,), {"ModelCapabilities": declaring})()
+        assert not net.supports_tp
+        edited.supports_tp = True
+        assert net.supports_tp
+
+
+def test_a_class_for_a_config() -> None:
+    """Its attributes are the config."""
+
+    class Config:
+        layers_block_type: tuple[str, ...] = ()
+
+    net = Net()
+    net.config = Config
+    assert not net.supports.is_hybrid
+    Config.layers_block_type = ("M",)
+    assert net.supports.is_hybrid
