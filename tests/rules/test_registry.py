@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,7 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registry: None) -> Iterator[Path]:
     """A folder on `sys.path` for a made-up distribution, and a loader that has not looked yet."""
-    monkeypatch.setattr(loading, "_state", {"loaded": False})
+    monkeypatch.setattr(loading, "_state", {"begun": False, "loaded": False})
     monkeypatch.setattr(loading, "BUILT_IN", ())
     monkeypatch.syspath_prepend(tmp_path)
     _forget()
@@ -159,3 +160,20 @@ def test_distributions_without_rules_cost_no_import(other_package: Path) -> None
     _advertise(other_package, "[console_scripts]\nx = other_absent:main\n")
     assert judge(facts(), mesh("tp=2"), engine="generic").ok
     assert loading.advertised("meshfit.rules") == ()
+
+
+def test_threads_that_ask_first_see_every_rule() -> None:
+    """A thread that comes while another loads the rules waits for them."""
+    code = (
+        "from threading import Barrier, Thread\n"
+        "from meshfit.rules.registry import all_rules\n"
+        "start, seen = Barrier(8), []\n"
+        "def ask():\n"
+        "    start.wait()\n"
+        "    seen.append(len(all_rules()))\n"
+        "threads = [Thread(target=ask) for _ in range(8)]\n"
+        "[t.start() for t in threads], [t.join() for t in threads]\n"
+        "print(len(seen), seen == [len(all_rules())] * 8)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["8", "True"]

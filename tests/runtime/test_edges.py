@@ -25,6 +25,7 @@ from meshfit import (
     check,
     tp_plans,
 )
+from meshfit.readers.model import facts_of
 
 pytestmark = pytest.mark.torch
 
@@ -170,6 +171,17 @@ def test_a_flag_given_to_an_instance_and_taken_away() -> None:
     assert not net.supports_cp
     del net._supports_sdpa
     assert not net.supports_cp
+
+
+def test_flattened_parameters_tell_no_names() -> None:
+    """FSDP1 joins a module's parameters into one; a plan that finds nothing then means nothing."""
+    model = MyLlama(llama_config())
+    for module in model.model.layers[0].modules():
+        for name in list(module._parameters):
+            del module._parameters[name]
+    model.model.layers[0].register_parameter("_flat_param", nn.Parameter(torch.zeros(8)))
+    assert not facts_of(model).knows("parameters")
+    assert model.supports_tp
 
 
 def test_lazy_parameters_have_no_shape_yet() -> None:

@@ -100,6 +100,10 @@ def representative_modules(model: Any) -> Iterator[Any]:
             pending.extend(inner)
 
 
+_FLAT: Final = "_flat_param"
+"""What FSDP1 joins the parameters of a module into; their names and shapes are gone."""
+
+
 def head_and_embedding(model: Any) -> list[Any]:
     """The output head and the input embedding; empty where the model has no accessors for both."""
     if class_attribute(type(model), "get_output_embeddings") is ABSENT:
@@ -122,6 +126,8 @@ def structure_facts(model: Any) -> dict[str, Any]:
         for own, tensor in module._parameters.items():  # noqa: SLF001 - named_parameters would walk the tree again
             if tensor is None or tensor in tensors:
                 continue
+            if own == _FLAT:
+                shapeless = True
             tensors.add(tensor)
             try:
                 parameters.setdefault(f"{generic}.{own}" if name else own, tuple(tensor.shape))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from threading import RLock
 from types import ModuleType
 from typing import Final
 
@@ -48,18 +49,26 @@ class EntryPoint:
     distribution: str
 
 
-_state = {"loaded": False}
+_state = {"begun": False, "loaded": False}
+_loading: Final = RLock()
 
 
 def load() -> None:
-    """Load every rule once. A package whose rules fail to load is named in a `RuleLoadWarning` and left out."""
+    """Load every rule once. A package whose rules fail to load is named in a `RuleLoadWarning` and left out.
+
+    Another thread waits until all are there; rules that ask while they are loaded see those that came before them.
+    """
     if _state["loaded"]:
         return
-    _state["loaded"] = True
-    for name in BUILT_IN:
-        import_module(f"meshfit.rules.{name}")
-    for entry in advertised("meshfit.rules"):
-        _load_entry(entry)
+    with _loading:
+        if _state["begun"]:
+            return
+        _state["begun"] = True
+        for name in BUILT_IN:
+            import_module(f"meshfit.rules.{name}")
+        for entry in advertised("meshfit.rules"):
+            _load_entry(entry)
+        _state["loaded"] = True
 
 
 def _load_entry(entry: EntryPoint) -> None:
