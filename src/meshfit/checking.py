@@ -30,6 +30,7 @@ def check(
     engine: str | None = None,
     world_size: int | None = None,
     seq_len: int | None = None,
+    gpus_per_node: int | None = None,
     attn_implementation: str | None = None,
     experts_implementation: str | None = None,
     evidence: bool = True,
@@ -44,6 +45,7 @@ def check(
         engine: who will run it ("transformers"); the mesh's origin or the model tells when None.
         world_size: ranks there are; the mesh must have as many.
         seq_len: tokens of one sequence.
+        gpus_per_node: devices that share one node's fast links.
         attn_implementation: the attention that will be chosen at load, when it is not the config's choice.
         experts_implementation: the same for experts.
         evidence: let recorded proofs by execution weigh in. None are recorded so far, so both values say the same.
@@ -56,7 +58,10 @@ def check(
     """
     _ = evidence
     spec = MeshSpec.of(mesh)
-    given = _given(world_size, seq_len, attn_implementation, experts_implementation)
+    given = _given(
+        counts={"world_size": world_size, "seq_len": seq_len, "gpus_per_node": gpus_per_node},
+        choices={"attn_implementation": attn_implementation, "experts_implementation": experts_implementation},
+    )
     facts = read_facts(target)
     if given:
         facts = facts.replace(**given)
@@ -153,26 +158,14 @@ def _facts_of_config_object(config: Any) -> ModelFacts:
     return facts_from_config(values, where=name)
 
 
-def _given(
-    world_size: int | None, seq_len: int | None, attn_implementation: str | None, experts_implementation: str | None
-) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    for name, count in (("world_size", world_size), ("seq_len", seq_len)):
-        if count is None:
-            continue
-        if type(count) is not int or count < 1:
-            raise MeshfitError(f"{name} must be an int >= 1, got {count!r} ({type(count).__name__})")
-        given[name] = count
-    choices: dict[str, Any] = {
-        "attn_implementation": attn_implementation,
-        "experts_implementation": experts_implementation,
-    }
-    for name, choice in choices.items():
-        if choice is None:
-            continue
-        if not isinstance(choice, str) or not choice:
-            raise MeshfitError(f'{name} must be a name such as "sdpa", got {choice!r} ({type(choice).__name__})')
-        given[name] = choice
+def _given(counts: Mapping[str, int | None], choices: Mapping[str, str | None]) -> dict[str, Any]:
+    """The options that were given, as facts. Raises MeshfitError for one that is no count or no name."""
+    given: dict[str, Any] = {name: value for name, value in {**counts, **choices}.items() if value is not None}
+    for name, value in given.items():
+        if name in counts and (type(value) is not int or value < 1):
+            raise MeshfitError(f"{name} must be an int >= 1, got {value!r} ({type(value).__name__})")
+        if name in choices and (not isinstance(value, str) or not value):
+            raise MeshfitError(f'{name} must be a name such as "sdpa", got {value!r} ({type(value).__name__})')
     return given
 
 

@@ -14,7 +14,7 @@ Check = Callable[[Any], bool]
 class Comparison:
     """Conditions on a `model` and on the `state` that is its `__dict__`, joined by `and`, cheap ones first.
 
-    A loop over conditions costs more than the conditions: joined in one expression they take a third of the time.
+    A call for each condition would cost more than the conditions themselves.
     """
 
     def __init__(self) -> None:

@@ -96,8 +96,6 @@ class ModelFacts:
     """The model class, wrappers removed."""
     engine: str
     """The engine that runs this model when nobody names one."""
-    base_class: bool
-    """The class is the base model itself, without a head."""
 
     # sizes, from the (text) config; None: known to be absent
     hidden_size: int
@@ -164,7 +162,6 @@ class ModelFacts:
     """The class attribute `supports_gradient_checkpointing` is exactly True."""
     is_custom: bool
     """The class stands in `meshfit.custom_models`."""
-    has_base_forward: bool
     declared: Mapping[str, bool]
     """A class's own `ModelCapabilities` or `get_capabilities(config)`: axis or capability -> bool."""
 

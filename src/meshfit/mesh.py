@@ -137,6 +137,3 @@ class MeshSpec:
 
 def _rebuild(values: dict[str, Any]) -> MeshSpec:
     return MeshSpec(**{**values, "settings": MappingProxyType(values["settings"])})
-
-
-SIZE_FIELDS: Final = frozenset(f.name for f in fields(MeshSpec) if f.name.endswith("_size"))

@@ -100,17 +100,25 @@ def test_json_holds_the_same_verdict(run: Any) -> None:
 
 def test_every_option_reaches_the_check(run: Any, asked: list[tuple[Any, ...]]) -> None:
     """By the names `check` gives them."""
-    line = "check T -m tp=2 --engine nemo --world 8 --seq-len 64 --attn sdpa --experts eager"
+    line = "check T -m tp=2 --engine nemo --world 8 --gpus-per-node 4 --seq-len 64 --attn sdpa --experts eager"
     assert run(*line.split())[0] == 0
     options = {
         "engine": "nemo",
         "world_size": 8,
         "seq_len": 64,
+        "gpus_per_node": 4,
         "attn_implementation": "sdpa",
         "experts_implementation": "eager",
         "strict": False,
     }
     assert asked == [("T", MeshSpec(tp_size=2), options)]
+
+
+def test_a_tensor_axis_that_leaves_its_node_is_a_warning(run: Any) -> None:
+    """Eight ranks over nodes of four devices: it runs, slowly."""
+    code, out, _ = run("check", EXAMPLE, "-m", "tp=8", "--gpus-per-node", "4")
+    assert code == 0
+    assert "TP009" in out
 
 
 @pytest.mark.usefixtures("asked")

@@ -82,6 +82,7 @@ def _add_check(check: argparse.ArgumentParser) -> None:
         "left out",
     )
     check.add_argument("--world", type=int, metavar="N", help="ranks that will start; the mesh must use them all")
+    check.add_argument("--gpus-per-node", type=int, metavar="N", help="devices that share one node's fast links")
     check.add_argument("--seq-len", type=int, metavar="N", help="tokens in one sequence")
     check.add_argument("--attn", metavar="NAME", help="attention implementation that will be set, such as sdpa")
     check.add_argument("--experts", metavar="NAME", help="experts implementation that will be set, such as eager")

@@ -30,6 +30,7 @@ def check_command(options: argparse.Namespace) -> Verdict:
         engine=options.engine,
         world_size=options.world,
         seq_len=options.seq_len,
+        gpus_per_node=options.gpus_per_node,
         attn_implementation=options.attn,
         experts_implementation=options.experts,
         strict=options.strict,

@@ -6,10 +6,11 @@ default then hides the property altogether. `attribute` asks the class first and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from meshfit.errors import PlanError
+from meshfit.readers.config_view import ABSENT
 
 __all__ = [
     "ABSENT",
@@ -19,20 +20,8 @@ __all__ = [
     "class_attribute",
     "config_value",
     "is_computed",
-    "whole_number",
+    "varying",
 ]
-
-
-class _Absent:
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-ABSENT: Final = _Absent()
-"""What a missing attribute reads as; distinct from None, which a model may well say."""
 
 
 class AttributeFaultError(RuntimeError):
@@ -90,15 +79,6 @@ def varying(config: Any) -> Mapping[str, tuple[Any, ...]]:
         for name, value in layer.items():
             found.setdefault(name, []).append(value)
     return {name: tuple(values) for name, values in found.items()}
-
-
-def whole_number(config: Any, names: Iterable[str]) -> int | None:
-    """The first of `names` that holds an int above 0; None when none does (a wrong type is no number)."""
-    for name in names:
-        value = config_value(config, name)
-        if type(value) is int and value > 0:
-            return value
-    return None
 
 
 def as_plan(value: Any, where: str) -> dict[str, Any]:

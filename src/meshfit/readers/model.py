@@ -242,13 +242,13 @@ def source_facts_of(model: Any) -> ModelFacts | None:
         return None
 
 
-_FROM_SOURCE: Final = ("conversions", "has_base_forward", "per_layer_attributes")
+_FROM_SOURCE: Final = ("conversions",)
 CONFIG_FACTS: Final = (
     *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
     *("num_hidden_layers", "vocab_size", "num_experts", "moe_intermediate_size", "linear_num_key_heads"),
     *("linear_num_value_heads", "mamba_heads", "mamba_groups", "heads_per_layer", "kv_heads_per_layer"),
     *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal"),
-    *("dtype_bytes", "attn_implementation", "experts_implementation"),
+    *("dtype_bytes", "attn_implementation", "experts_implementation", "per_layer_attributes"),
 )
 """The facts read from the config object alone."""
 
@@ -272,7 +272,7 @@ _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
         _structure,
         "",
         (
-            *("parameters", "modules", "layer_lists", "base_class", "base_model_prefix", "base_children"),
+            *("parameters", "modules", "layer_lists", "base_model_prefix", "base_children"),
             *("head_children", "tied_head", "head_name", "embedding_name"),
         ),
     ),

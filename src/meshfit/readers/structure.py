@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
 from meshfit.errors import TargetError
 from meshfit.facts import ModuleInfo
 from meshfit.readers.attributes import ABSENT, attribute, class_attribute
+from meshfit.readers.layer_names import wildcard
 from meshfit.readers.wrappers import derives_from, model_class
 
 __all__ = [
@@ -22,14 +22,8 @@ __all__ = [
     "structure_facts",
 ]
 
-_NUMBER: Final = re.compile(r"\.\d+(?=\.|$)")
 _WIDTHS: Final = ("out_features", "embedding_dim", "nf")
 """Where a linear, an embedding and GPT-2's Conv1D keep their output width."""
-
-
-def wildcard(name: str) -> str:
-    """`model.layers.3.mlp` -> `model.layers.*.mlp`, as transformers' plans spell names."""
-    return _NUMBER.sub(".*", name)
 
 
 def children(module: Any) -> dict[str, Any]:
@@ -139,7 +133,6 @@ def structure_facts(model: Any) -> dict[str, Any]:
         "parameters": parameters,
         "modules": modules,
         "layer_lists": layer_lists(model, names),
-        "base_class": base is model,
         "base_children": frozenset(children(base)),
         "head_children": frozenset(children(model)),
     }

@@ -6,12 +6,11 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts, Origin
-from meshfit.readers.layer_kinds import names_recurrent_layers
+from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_facts
 from meshfit.readers.source import attributes as at
 from meshfit.readers.source import auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
@@ -20,23 +19,13 @@ from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
 from meshfit.readers.source.given import SIZES, refuse_wrong_sizes
 from meshfit.readers.source.index import ClassSource, Package, find_package
 from meshfit.readers.source.structure import structure_facts, walk
-from meshfit.readers.source.values import UNKNOWN, ConfigObject, Node
+from meshfit.readers.source.values import UNKNOWN, ConfigObject, Dim, Node
 
 __all__ = ["BuiltModel", "build_model", "facts_from_class_name", "facts_from_config", "facts_of_built"]
 
 Locate = Callable[[str], Origin]
 
 _FLAGS: Final = {"supports_sdpa": "_supports_sdpa", "gradient_checkpointing": "supports_gradient_checkpointing"}
-_EXPERT_KEYS: Final = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts")
-_DTYPE_BYTES: Final = {
-    "float32": 4,
-    "float": 4,
-    "float64": 8,
-    "float16": 2,
-    "half": 2,
-    "bfloat16": 2,
-    "float8_e4m3fn": 1,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +154,6 @@ def _class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
     prefix = at.lookup(frame, model, "base_model_prefix")
     if isinstance(prefix, str):
         facts["base_model_prefix"] = prefix
-        facts["base_class"] = prefix not in model.attributes
     forward = cls.method("forward")
     if forward is not None:
         spec = forward.node.args
@@ -178,73 +166,24 @@ def _class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
 
 
 def _config_facts(frame: Frame, config: ConfigObject, text: ConfigObject) -> dict[str, Any]:
-    facts: dict[str, Any] = {}
-    for name in SIZES:
-        value = configs.lookup(frame, text, name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            facts[name] = int(value)
-        elif value is None or value is at.MISSING:
-            facts[name] = None
-    _absent_sizes(facts)
-    facts["num_experts"] = next((count for count in _expert_counts(frame, text)), None)
-    facts["mamba_heads"] = _optional_int(frame, text, "mamba_num_heads", "mamba_n_heads")
-    facts["mamba_groups"] = _optional_int(frame, text, "n_groups", "mamba_n_groups")
-    facts["heads_per_layer"] = _per_layer(text, "num_attention_heads", facts.get("num_attention_heads"))
-    facts["kv_heads_per_layer"] = _per_layer(text, "num_key_value_heads", facts.get("num_key_value_heads"))
-    facts["per_layer_attributes"] = frozenset(name for overrides in text.per_layer.values() for name in overrides)
-    kinds = configs.lookup(frame, text, "layer_types")
-    if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
-        facts["layer_types"] = tuple(kinds)
-    elif kinds is at.MISSING or kinds is None:
-        facts["layer_types"] = None
-    parts = (config, text)
-    facts["is_hybrid"] = any(names_recurrent_layers(partial(configs.lookup, frame, part)) for part in parts)
-    window = configs.lookup(frame, text, "sliding_window")
-    if window is at.MISSING or window is None or (isinstance(window, int) and not isinstance(window, bool)):
-        facts["sliding_window"] = None if window is at.MISSING else window
-    for name, key in (("tie_word_embeddings", "tie_word_embeddings"), ("is_encoder_decoder", "is_encoder_decoder")):
-        value = configs.lookup(frame, config, key)
-        if isinstance(value, bool) or value is at.MISSING:
-            facts[name] = value is True
-    facts["is_multimodal"] = text is not config
-    attention = config.values.get("_attn_implementation")
-    facts["attn_implementation"] = attention if isinstance(attention, str) else None
-    experts = configs.lookup(frame, config, "_experts_implementation")
-    facts["experts_implementation"] = experts if isinstance(experts, str) else None
-    dtypes = (configs.lookup(frame, part, "dtype") for part in parts)
-    dtype = next((value for value in dtypes if value is not at.MISSING and value is not None), None)
-    quantised = configs.lookup(frame, config, "quantization_config")
-    if quantised is at.MISSING or quantised is None:  # else a quantiser picks weights and kernels of its own
-        facts["dtype_bytes"] = _DTYPE_BYTES.get(str(dtype).removeprefix("torch."), 4)
-    return facts
+    whole = _view(frame, config)
+    return view_facts(whole, whole if text is config else _view(frame, text))
 
 
-def _absent_sizes(facts: dict[str, Any]) -> None:
-    """Sizes that transformers' models always have are unknown where the config does not name them, not absent."""
-    for name in ("hidden_size", "intermediate_size", "num_attention_heads", "num_hidden_layers", "vocab_size"):
-        if facts.get(name, 0) is None:
-            del facts[name]
-    if facts.get("num_key_value_heads", 0) is None:
-        del facts["num_key_value_heads"]
-        if "num_attention_heads" in facts:
-            facts["num_key_value_heads"] = facts["num_attention_heads"]
+def _view(frame: Frame, config: ConfigObject) -> ConfigView:
+    def read(name: str) -> Any:
+        if name == "_attn_implementation":
+            return config.values.get(name)  # what was chosen, not what the library falls back to
+        value = configs.lookup(frame, config, name)
+        if value is at.MISSING:
+            return ABSENT
+        return int(value) if isinstance(value, Dim) else value
 
-
-def _expert_counts(frame: Frame, text: ConfigObject) -> Iterator[int]:
-    for name in _EXPERT_KEYS:
-        value = configs.lookup(frame, text, name)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-            yield int(value)
-
-
-def _optional_int(frame: Frame, text: ConfigObject, *names: str) -> int | None:
-    values = (configs.lookup(frame, text, name) for name in names)
-    return next((int(v) for v in values if isinstance(v, int) and not isinstance(v, bool)), None)
-
-
-def _per_layer(text: ConfigObject, name: str, common: int | None) -> tuple[int, ...]:
-    counts = {overrides[name] for overrides in text.per_layer.values() if isinstance(overrides.get(name), int)}
-    return tuple(sorted(counts | ({common} if common is not None else set())))
+    varying: dict[str, tuple[Any, ...]] = {}
+    for overrides in config.per_layer.values():
+        for name, value in overrides.items():
+            varying[name] = (*varying.get(name, ()), value)
+    return ConfigView(read, varying)
 
 
 def _base_facts(frame: Frame, model: Node) -> dict[str, Any]:
@@ -275,11 +214,11 @@ def _origins(
                 nested = values.get(name)
                 prefix, given = f"/{name}", nested if isinstance(nested, Mapping) else {}
     found: dict[str, Origin] = {}
-    names = (*SIZES, *_EXPERT_KEYS, "layer_types", "sliding_window", "tie_word_embeddings")
+    names = (*SIZES, *EXPERT_COUNTS, "layer_types", "sliding_window", "tie_word_embeddings")
     mapping = at.class_attribute(frame, text.cls, "attribute_map", None)
     for name in names:
         key = mapping.get(name, name) if isinstance(mapping, Mapping) else name
-        fact = "num_experts" if name in _EXPERT_KEYS else name
+        fact = "num_experts" if name in EXPERT_COUNTS else name
         if key in given:
             found[fact] = origin(f"{prefix}/{key}")
         elif fact not in found and text.cls.find(key) is not None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from meshfit.facts import ModuleInfo
+from meshfit.readers.layer_names import wildcard
 from meshfit.readers.source.values import ConfigObject, Dim, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["parameter_names", "structure_facts", "walk", "wildcard"]
-
-
-def wildcard(name: str) -> str:
-    """`model.layers.3.mlp` as `model.layers.*.mlp`, the way transformers' plans write layer numbers."""
-    return re.sub(r"\.\d+(?=\.|$)", ".*", name)
+__all__ = ["parameter_names", "structure_facts", "walk"]
 
 
 def walk(node: Node, name: str = "") -> Iterator[tuple[str, Node]]:
