@@ -182,7 +182,7 @@ class _Sources:
                 self.firsts += [(listed, name, child) for name, child in of_kind.values()]
             else:
                 self.contents[_TREE].add_entries(module._modules)  # noqa: SLF001 - the dict itself is what is compared
-            if module is not model and any(map(children, inner.values())):
+            if module is not model and _may_change(type(module)) and any(map(children, inner.values())):
                 attributes.append(module.__dict__)
             kinds[type(module)] = None
         self.ends = [module._parameters for module in head_and_embedding(model)]  # noqa: SLF001 - as above
@@ -231,7 +231,7 @@ class _Sources:
                 same.require(f"{{}}.{name} {operator} {{}}", self.cls, self.shared[name])
             elif name in self.branches:
                 same.require(f"{{}}.get('{name}') is {{}}", self.branches, self.branches[name])
-            elif name in _HOLDERS:
+            elif name in _HOLDERS and (_TREE not in names or len(self.branches) > _LONG):
                 same.require(f"'{name}' not in {{}}", self.branches)
         if any(name in _OF_CLASSES and name not in self.own and name not in self.shared for name in names):
             for members in self.members:
@@ -243,13 +243,16 @@ class _Sources:
         for attributes in self.attributes:
             same.require("len({}) == {}", attributes, len(attributes))
         for inner, name, child in self.firsts:
-            same.require("{}.get({}) is {}", inner, name, child)
+            same.require("{}[{}] is {}", inner, name, child)
         for kind in self.kinds:
             same.require("{}.forward is {}", kind, kind.forward)
         if len(self.ends) == 2:
             head, embedding = self.ends
             tied = head.get("weight") is embedding.get("weight")
-            same.require("({}.get('weight') is {}.get('weight')) is {}", head, embedding, tied)
+            if "weight" in head and "weight" in embedding:
+                same.require(f"{{}}['weight'] {'is' if tied else 'is not'} {{}}['weight']", head, embedding)
+            else:
+                same.require("({}.get('weight') is {}.get('weight')) is {}", head, embedding, tied)
 
 
 class _Contents:
