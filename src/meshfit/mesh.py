@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -77,6 +77,11 @@ class MeshSpec:
             raise MeshError(f"unknown axis {axis!r}; axes are {', '.join(AXES)}")
         size: int = getattr(self, f"{axis}_size")
         return size
+
+    def with_size(self, axis: str, size: int) -> MeshSpec:
+        """A copy in which `axis` has that size. Raises MeshError for a size that is not an int >= 1."""
+        sizes: dict[str, Any] = {f"{axis}_size": size}
+        return replace(self, **sizes)
 
     @property
     def world_size(self) -> int:

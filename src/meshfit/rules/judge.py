@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
 from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
@@ -66,12 +65,7 @@ def axis_engine(facts: ModelFacts, engine: str, axis: str) -> str:  # noqa: ARG0
 
 @lru_cache(maxsize=32)
 def _smallest(axis: str) -> MeshSpec:
-    return _with_size(MeshSpec(), axis, 2)
-
-
-def _with_size(mesh: MeshSpec, axis: str, size: int) -> MeshSpec:
-    sizes: dict[str, Any] = {f"{axis}_size": size}
-    return replace(mesh, **sizes)
+    return MeshSpec().with_size(axis, 2)
 
 
 def _run(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
@@ -103,7 +97,7 @@ def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh:
         return found
     working = []
     for size in found.alternatives:
-        changed = _with_size(mesh, found.axis, size)
+        changed = mesh.with_size(found.axis, size)
         # Size 1 leaves the axis unused, so none of its rules would run.
         errors = (rule for rule in rules if size > 1 and rule.severity is Severity.ERROR)
         if not any(isinstance(other, Violation) for rule in errors for other in _run(rule, facts, changed)):
