@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
 
 from meshfit.answers import Keeper, decided, evaluated, mesh_of, model_supports, reported, supported, watch_of
 from meshfit.checking import check
@@ -18,19 +18,37 @@ from meshfit.report import Report, UnsupportedMeshError
 __all__ = ["CAPABILITIES", "CapabilityMixin", "ModelSupports", "validate_for_mesh"]
 
 
-def validate_for_mesh(model: Any, mesh: object, **options: Any) -> Report:
-    """The report on `mesh`, when it can run `model`.
-
-    Args:
-        model: any target of `check`.
-        mesh: any mesh-like object; None for none.
-        options: the keyword arguments of `check`.
+def validate_for_mesh(
+    model: Any,
+    mesh: Any,
+    *,
+    engine: str | None = None,
+    world_size: int | None = None,
+    seq_len: int | None = None,
+    gpus_per_node: int | None = None,
+    attn_implementation: str | None = None,
+    experts_implementation: str | None = None,
+    evidence: bool = True,
+    strict: bool = False,
+) -> Report:
+    """The report on `mesh`, when it can run `model`; everything is given as to `check`.
 
     Raises:
         UnsupportedMeshError: it cannot; the text has one bullet for each violation.
         MeshfitError: the target, the mesh or an option cannot be read, as `check`.
     """
-    return check(model, mesh, **options).raise_if_any()
+    return check(
+        model,
+        mesh,
+        engine=engine,
+        world_size=world_size,
+        seq_len=seq_len,
+        gpus_per_node=gpus_per_node,
+        attn_implementation=attn_implementation,
+        experts_implementation=experts_implementation,
+        evidence=evidence,
+        strict=strict,
+    ).raise_if_any()
 
 
 CAPABILITIES: Final = (
@@ -75,15 +93,28 @@ class Capability(functools.cached_property[bool]):
             pass
         return evaluated(instance, self.name)
 
-    def __set__(self, instance: object, value: object) -> NoReturn:
+    def __set__(self, instance: object, value: NoReturn) -> NoReturn:  # type: ignore[override]
+        # nothing is of type NoReturn, so a type checker refuses every assignment
+        self._refuse(instance)
+
+    def __delete__(self, instance: object) -> NoReturn:
+        self._refuse(instance)
+
+    def _refuse(self, instance: object) -> NoReturn:
         name = self.attrname or f"supports_{self.name}"
         raise AttributeError(
             f"{name} of {type(instance).__name__} cannot be assigned: it follows the model, its config and its plans; "
             f"declare it in a nested ModelCapabilities class, or register a plan in meshfit.tp_plans"
         )
 
-    def __delete__(self, instance: object) -> NoReturn:
-        self.__set__(instance, None)
+
+if TYPE_CHECKING:
+
+    class _Size:
+        """Ranks along an axis of a mesh; read-only."""
+
+        def __get__(self, instance: object, owner: type | None = None) -> int: ...
+        def __set__(self, instance: object, value: NoReturn) -> NoReturn: ...
 
 
 class ModelSupports:
@@ -109,20 +140,34 @@ class ModelSupports:
         facts_of(self._model)
 
     if TYPE_CHECKING:
-        tp: bool
-        pp: bool
-        cp: bool
-        ep: bool
-        sequence_packing: bool
-        cp_with_sequence_packing: bool
-        generate: bool
-        gradient_checkpointing: bool
-        is_hybrid: bool
-        is_custom_model: bool
-        tp_size: int
-        pp_size: int
-        cp_size: int
-        ep_size: int
+        # descriptors, so that a type checker refuses to assign what cannot be assigned
+        tp: ClassVar[Capability]
+        pp: ClassVar[Capability]
+        cp: ClassVar[Capability]
+        ep: ClassVar[Capability]
+        sequence_packing: ClassVar[Capability]
+        cp_with_sequence_packing: ClassVar[Capability]
+        generate: ClassVar[Capability]
+        gradient_checkpointing: ClassVar[Capability]
+        is_hybrid: ClassVar[Capability]
+        is_custom_model: ClassVar[Capability]
+        supports_tp: ClassVar[Capability]
+        supports_pp: ClassVar[Capability]
+        supports_cp: ClassVar[Capability]
+        supports_ep: ClassVar[Capability]
+        supports_sequence_packing: ClassVar[Capability]
+        supports_cp_with_sequence_packing: ClassVar[Capability]
+        supports_generate: ClassVar[Capability]
+        supports_gradient_checkpointing: ClassVar[Capability]
+        supports_tp_plan: ClassVar[Capability]
+        supports_pp_plan: ClassVar[Capability]
+        tp_size: ClassVar[_Size]
+        pp_size: ClassVar[_Size]
+        cp_size: ClassVar[_Size]
+        ep_size: ClassVar[_Size]
+        dp_shard_size: ClassVar[_Size]
+        dp_replicate_size: ClassVar[_Size]
+        sp_size: ClassVar[_Size]
 
     def __getattr__(self, name: str) -> Any:
         bare = name.removeprefix("supports_")
@@ -160,19 +205,20 @@ class ModelSupports:
 class _Supports:
     """`model.supports`: a fresh `ModelSupports`; read-only."""
 
-    def __get__(self, instance: Any, owner: type | None = None) -> ModelSupports:
+    # for a type checker `instance` is never None, so that asking a class is an error
+    def __get__(self, instance: CapabilityMixin, owner: type | None = None) -> ModelSupports:
         if instance is None:
-            name = "a class" if owner is None else owner.__name__
+            name = "a class" if owner is None else owner.__name__  # type: ignore[unreachable]
             raise UndecidedError(
                 f"supports belongs to a model; on {name} ask for one capability, or check({name}, mesh)"
             )
         return ModelSupports(instance)
 
-    def __set__(self, instance: object, value: object) -> NoReturn:
-        raise AttributeError(f"supports of {type(instance).__name__} cannot be assigned; it follows the model")
+    def __set__(self, instance: object, value: NoReturn) -> NoReturn:
+        self.__delete__(instance)
 
     def __delete__(self, instance: object) -> NoReturn:
-        self.__set__(instance, None)
+        raise AttributeError(f"supports of {type(instance).__name__} cannot be assigned; it follows the model")
 
 
 class CapabilityMixin(Keeper):
@@ -188,15 +234,21 @@ class CapabilityMixin(Keeper):
 
     __slots__ = ()
 
-    supports_tp = Capability("tp", "A mesh with tp_size > 1 can run this model.")
-    supports_pp = Capability("pp", "A mesh with pp_size > 1 can run this model.")
-    supports_cp = Capability("cp", "A mesh with cp_size > 1 can run this model.")
-    supports_ep = Capability("ep", "A mesh with ep_size > 1 can run this model.")
-    supports_sequence_packing = Capability("sequence_packing", "Several documents fit one row without mixing.")
-    supports_cp_with_sequence_packing = Capability("cp_with_sequence_packing", "Packing along with a context axis.")
-    supports_generate = Capability("generate", "The model has a callable `generate`.")
-    is_custom_model = Capability("is_custom_model", "The class stands in `meshfit.custom_models`.")
-    supports = _Supports()
+    supports_tp: ClassVar[Capability] = Capability("tp", "A mesh with tp_size > 1 can run this model.")
+    supports_pp: ClassVar[Capability] = Capability("pp", "A mesh with pp_size > 1 can run this model.")
+    supports_cp: ClassVar[Capability] = Capability("cp", "A mesh with cp_size > 1 can run this model.")
+    supports_ep: ClassVar[Capability] = Capability("ep", "A mesh with ep_size > 1 can run this model.")
+    supports_sequence_packing: ClassVar[Capability] = Capability(
+        "sequence_packing", "Several documents fit one row without mixing."
+    )
+    supports_cp_with_sequence_packing: ClassVar[Capability] = Capability(
+        "cp_with_sequence_packing", "Packing along with a context axis."
+    )
+    supports_generate: ClassVar[Capability] = Capability("generate", "The model has a callable `generate`.")
+    is_custom_model: ClassVar[Capability] = Capability(
+        "is_custom_model", "The class stands in `meshfit.custom_models`."
+    )
+    supports: ClassVar[_Supports] = _Supports()
 
     if TYPE_CHECKING:
         supports_gradient_checkpointing: bool

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, ClassVar, Final, Literal, NoReturn
 
 from meshfit.errors import MissingFact
 
@@ -269,7 +269,7 @@ class ModelFacts:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ModelFacts) and dict(self) == dict(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"ModelFacts({', '.join(f'{name}={value!r}' for name, value in self)})"

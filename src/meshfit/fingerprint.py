@@ -98,8 +98,8 @@ class Watch:
         except RecursionError:
             raise Unwatchable("a container that holds itself") from None
         self._checks: dict[frozenset[str], Check] = {}
-        self.full = self._sources.check(frozenset(_EVERYTHING))
-        self.facts = LiveFacts(model)
+        self.full: Check = self._sources.check(frozenset(_EVERYTHING))
+        self.facts: LiveFacts = LiveFacts(model)
         self.values: dict[str, tuple[Check, bool]] = {}
         self.reports: tuple[tuple[Any, ...], ...] = ()
         self.report: tuple[Any, ...] = ()

@@ -104,14 +104,14 @@ class Value:
         cut: Cut | None = None,
         shape: tuple[int, ...] | None = None,
     ) -> None:
-        self.const = const
-        self.labels = labels
-        self.alias = alias
-        self.path = path
-        self.items = items
-        self.fields = fields
-        self.cut = cut
-        self.shape = shape
+        self.const: object = const
+        self.labels: frozenset[str] = labels
+        self.alias: frozenset[str] = alias
+        self.path: str = path
+        self.items: tuple[Value, ...] | None = items
+        self.fields: Mapping[str, Value] | None = fields
+        self.cut: Cut | None = cut
+        self.shape: tuple[int, ...] | None = shape
 
     def __repr__(self) -> str:
         return f"Value({self.const!r}, {sorted(self.labels)}, alias={sorted(self.alias)}, cut={self.cut})"

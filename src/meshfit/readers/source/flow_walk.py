@@ -47,10 +47,10 @@ class Frame:
     __slots__ = ("depth", "env", "function", "instance", "path", "returned")
 
     def __init__(self, function: FunctionSource, instance: Instance | None, path: str, depth: int) -> None:
-        self.function = function
-        self.instance = instance
-        self.path = path
-        self.depth = depth
+        self.function: FunctionSource = function
+        self.instance: Instance | None = instance
+        self.path: str = path
+        self.depth: int = depth
         self.env: dict[str, Value] = {}
         self.returned: Value | None = None
 
@@ -60,7 +60,7 @@ class Walk:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.steps = 0
+        self.steps: int = 0
         self.loads: dict[tuple[int, str], Value | None] = {}
         self.active: set[tuple[int, int]] = set()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from meshfit.readers.source.index import ClassSource, FunctionSource, ModuleSource
 from meshfit.readers.source.values import Instance
@@ -103,7 +103,7 @@ class Known(Value):
         except Exception:  # noqa: BLE001 (a foreign object's comparison may do anything)
             return False
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Mod(Value):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mod) and self.instance is other.instance and self.stub == other.stub
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)

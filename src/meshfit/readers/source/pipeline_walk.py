@@ -66,7 +66,7 @@ class Walk:
         self.forms: dict[int, int | None] = {}
         self.followed: dict[int, list[int | None]] = {}
         self.overlay: dict[tuple[int, str], Value] = {}
-        self.raised = False
+        self.raised: bool = False
         self.embedded: Opaque | None = None
         self.stub_last = False
         self._steps = 0

@@ -74,7 +74,8 @@ class Dim(int):
         product = int.__mul__(self, other) if isinstance(other, int) else NotImplemented
         return Dim(product, self.heads) if isinstance(product, int) else product
 
-    __rmul__ = __mul__
+    def __rmul__(self, other: object) -> Any:
+        return self.__mul__(other)
 
     def __deepcopy__(self, memo: object) -> Dim:
         return self
