@@ -252,8 +252,15 @@ class CapabilityMixin(Keeper):
 
     if TYPE_CHECKING:
         supports_gradient_checkpointing: bool
-        supports_tp_plan: bool
-        supports_pp_plan: bool
+
+        # properties, as transformers has them: pyright wants bases that agree
+        @property
+        def supports_tp_plan(self) -> bool:
+            """The same as `supports_tp`, unless transformers owns the name."""
+
+        @property
+        def supports_pp_plan(self) -> bool:
+            """The same as `supports_pp`, unless transformers owns the name."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
