@@ -40,7 +40,8 @@ def check(
 
     Args:
         target: a live `nn.Module` (meta device and wrappers included), a model class, a transformers config, a mapping
-            as `config.json` holds, a path to such a file or its folder, or the name of a transformers class.
+            as `config.json` holds, a path to such a file or its folder, the name of a transformers class, or
+            `module:Class` for a class of your own, which is read as source.
         mesh: any mesh-like object; None for none.
         engine: who will run it ("transformers"); the mesh's origin or the model tells when None.
         world_size: ranks there are; the mesh must have as many.
@@ -114,16 +115,15 @@ def _is_path(text: str) -> bool:
 
 
 def _facts_of_name(name: str) -> ModelFacts:
+    if ":" in name:
+        from meshfit.readers.source.own_classes import facts_of_own_class
+
+        return facts_of_own_class(name)
     from meshfit.readers.source.facts import facts_from_class_name
 
-    module, colon, _ = name.partition(":")
     try:
         return facts_from_class_name(name)
     except TargetError as unknown:
-        if colon:
-            raise TargetError(
-                f"{name!r} cannot be read without importing {module}; import the class and pass it to check"
-            ) from unknown
         raise TargetError(f"{unknown}; nor is there a file or folder {name!r}") from unknown
 
 

@@ -43,10 +43,11 @@ def test_a_class_name_is_a_target() -> None:
     assert check("LlamaForCausalLM", MeshSpec(tp_size=2)).target == "LlamaForCausalLM"
 
 
-def test_a_class_of_the_users_own_is_imported_by_the_user() -> None:
-    """A `module:Class` text says what to do instead of running the module."""
-    with pytest.raises(TargetError, match="import the class and pass it to check"):
-        check("my_package.models:MyLM", MeshSpec(tp_size=2))
+def test_a_class_of_the_users_own_is_read_as_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `module:Class` text names it; the module is not run."""
+    (tmp_path / "own_module.py").write_text("from torch import nn\nclass MyLM(nn.Module): ...\nraise SystemExit\n")
+    monkeypatch.chdir(tmp_path)
+    assert check("own_module:MyLM", MeshSpec(tp_size=2)).codes == ("TP001",)
 
 
 def test_an_unknown_name_is_neither_class_nor_file() -> None:

@@ -66,7 +66,7 @@ def _add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument(
         "target",
         metavar="TARGET",
-        help="a config.json, a folder that holds one, or the name of a class of transformers",
+        help="a config.json, a folder that holds one, the name of a class of transformers, or a module:Class of yours",
     )
     check.add_argument(
         "-m",

@@ -1,0 +1,162 @@
+"""What holds for every instance of a class that mypy knows."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from mypy.types import Instance, TypeType, UnionType, get_proper_type
+
+from meshfit.errors import MeshfitError
+from meshfit.facts import ModelFacts
+from meshfit.readers.class_resolution import Ancestor, Shipped, resolve
+from meshfit.readers.class_summary import ClassSummary
+from meshfit_mypy.classes import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mypy.nodes import MypyFile, TypeInfo
+    from mypy.types import Type
+
+__all__ = ["facts_of_type", "is_concrete", "is_model", "validates", "with_config"]
+
+_CAPABILITY: Final = "meshfit.capability.CapabilityMixin"
+_FRAMEWORKS: Final = frozenset({"torch", "transformers", "meshfit"})
+"""Packages whose classes are not read from what mypy recorded."""
+
+_known: Final[dict[str, tuple[list[Any], ModelFacts]]] = {}
+_mentioning: Final[dict[str, tuple[int, int, bool]]] = {}
+"""File -> its time and size when it was read, and whether it mentions the registry of plans."""
+
+
+def is_model(info: TypeInfo) -> bool:
+    """Whether the class derives from torch's `Module` or from `CapabilityMixin`."""
+    return any(base.fullname == _CAPABILITY or _is_torch_module(base) for base in info.mro)
+
+
+def is_concrete(info: TypeInfo) -> bool:
+    """Whether a model may be of this very class: it is not abstract, and under transformers it has a `forward`."""
+    if info.is_abstract:
+        return False
+    if not any(base.name == "PreTrainedModel" and _package(base) == "transformers" for base in info.mro):
+        return True
+    return any("forward" in base.names and _package(base) != "torch" for base in info.mro)
+
+
+def validates(type_: Type | None) -> bool:
+    """Whether `validate_for_mesh` of a value of the type is meshfit's own."""
+    proper = None if type_ is None else get_proper_type(type_)
+    if isinstance(proper, UnionType):
+        return all(validates(item) for item in proper.items)
+    if isinstance(proper, TypeType):
+        return validates(proper.item)
+    if not isinstance(proper, Instance):
+        return False
+    owner = next((base for base in proper.type.mro if "validate_for_mesh" in base.names), None)
+    return owner is not None and _package(owner) == "meshfit"
+
+
+def facts_of_type(info: TypeInfo, modules: Mapping[str, MypyFile]) -> ModelFacts:
+    """What holds for every instance of the class; a fact that is not known is absent. Never raises.
+
+    Args:
+        info: the class.
+        modules: every module mypy has loaded, by dotted name.
+    """
+    marks = [base.metadata.get(KEY) for base in info.mro]
+    known = _known.get(info.fullname)
+    if known is None or len(known[0]) != len(marks) or any(a is not b for a, b in zip(known[0], marks, strict=True)):
+        known = _known[info.fullname] = (marks, _resolved(info, None))
+    return _as_registered(known[1], modules)
+
+
+def with_config(
+    info: TypeInfo, modules: Mapping[str, MypyFile], read: Callable[[str], ModelFacts | None]
+) -> ModelFacts:
+    """The facts of a class with a config that is known.
+
+    Args:
+        info: the class.
+        modules: every module mypy has loaded, by dotted name.
+        read: name of the nearest class of transformers -> its facts with that config, None where they are not known.
+    """
+    base = _nearest(info)
+    facts = None if base is None else read(base.name)
+    if base is None or facts is None:
+        return facts_of_type(info, modules)
+    return _as_registered(_resolved(info, Shipped(facts, _has(base))), modules)
+
+
+def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:
+    complete = not any(base.fallback_to_any for base in info.mro)
+    try:
+        return ModelFacts(**resolve([_ancestor(base) for base in info.mro], complete=complete, shipped=shipped))
+    except MeshfitError:
+        # A plan that is no mapping: what the live model says of it is an error of its own.
+        return ModelFacts(class_name=info.name)
+
+
+def _ancestor(info: TypeInfo) -> Ancestor:
+    data = None if _package(info) in _FRAMEWORKS else info.metadata.get(KEY)
+    return Ancestor(info.module_name, info.name, None if data is None else ClassSummary.from_dict(data))
+
+
+def _nearest(info: TypeInfo) -> TypeInfo | None:
+    """The nearest model class of transformers in the order."""
+    return next(
+        (base for base in info.mro if _package(base) == "transformers" and base.name != "GenerationMixin"),
+        None,
+    )
+
+
+def _has(info: TypeInfo) -> Callable[[str], bool]:
+    return lambda name: any(name in base.names for base in info.mro if _package(base) == "transformers")
+
+
+def _package(info: TypeInfo) -> str:
+    return info.module_name.partition(".")[0]
+
+
+def _is_torch_module(info: TypeInfo) -> bool:
+    return info.name == "Module" and _package(info) == "torch"
+
+
+def _as_registered(facts: ModelFacts, modules: Mapping[str, MypyFile]) -> ModelFacts:
+    """The facts with what the registries hold: nothing, in a program that never names the one of plans."""
+    if not facts.knows("is_pretrained"):
+        return facts
+    if facts.is_pretrained or (facts.knows("tp_plan") and facts.tp_plan):
+        return facts
+    return facts.without("tp_plan") if _may_register(modules) else facts.replace(registered_tp_plan=False)
+
+
+def _may_register(modules: Mapping[str, MypyFile]) -> bool:
+    """Whether a file of the program, or one beside them, mentions `tp_plans`.
+
+    mypy need not have loaded every file, and an entry may be made in any.
+    """
+    paths = (tree.path for tree in modules.values() if tree.fullname.partition(".")[0] not in _FRAMEWORKS)
+    folders = {os.path.dirname(path) for path in paths if path.endswith(".py") and "site-packages" not in path}
+    return any(_mentions(entry) for folder in folders for entry in _sources(folder or "."))
+
+
+def _sources(folder: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if entry.name.endswith(".py"))
+    except OSError:
+        return
+
+
+def _mentions(entry: os.DirEntry[str]) -> bool:
+    try:
+        status = entry.stat()
+        known = _mentioning.get(entry.path)
+        if known is None or known[:2] != (status.st_mtime_ns, status.st_size):
+            with open(entry.path, "rb") as file:
+                known = (status.st_mtime_ns, status.st_size, b"tp_plans" in file.read())
+            _mentioning[entry.path] = known
+    except OSError:
+        return False
+    return known[2]

@@ -1,0 +1,172 @@
+"""What a file writes onto its classes and their instances, besides what stands in a class's body.
+
+A file's text tells which of its lines name anything of interest; the others are never looked into.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from mypy.nodes import CallExpr, ClassDef, FuncDef, IndexExpr, MemberExpr, NameExpr, StrExpr
+
+from meshfit.readers.class_summary import MUTATORS, RELEVANT, SETTERS
+from meshfit_mypy.parts import parts, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy.nodes import Expression, MypyFile, Node
+
+__all__ = ["Write", "plain_name", "writes_of"]
+
+_OWN_WORDS: Final = sorted(name for name in RELEVANT if name.startswith(("_", "supports_")))
+_COMMON: Final = sorted(RELEVANT.difference(_OWN_WORDS))
+_OF_INTEREST: Final = re.compile(
+    rf"\b(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\(|\.(?:{'|'.join(_COMMON)})\b".encode()
+)
+
+
+class Write(NamedTuple):
+    """An attribute that is written, or that `__init__` mentions.
+
+    Args:
+        line: where.
+        holder: the plain name of the object, "" where it is no name.
+        name: the attribute; None where it is computed, so that it may be any.
+    """
+
+    line: int
+    holder: str
+    name: str | None
+
+
+class _Scan(NamedTuple):
+    defs: list[Any]
+    writes: list[Write]
+    unseen: list[int]
+    """Lines of interest in bodies that mypy left out."""
+    classes: frozenset[str]
+
+
+_kept: Final[dict[str, _Scan]] = {}
+
+
+def writes_of(tree: MypyFile | None, cls: ClassDef) -> Iterator[Write]:
+    """What the methods of a class write, and what the rest of its file writes onto it.
+
+    Args:
+        tree: the file; None: only the class is looked at.
+        cls: the class.
+    """
+    scan = _scanned(tree) if tree is not None else _Scan([], list(_walk([cls.defs], None, [])), [], frozenset())
+    last = cls.end_line or cls.line
+    others = ({"self", "cls"} | scan.classes) - {cls.name}
+    for write in scan.writes:
+        inside = cls.line <= write.line <= last
+        if inside:
+            if write.name is not None or write.holder in ("self", "cls"):
+                yield write
+        elif write.holder == cls.name or (write.name is not None and write.holder not in others):
+            yield write
+    if any(cls.line <= line <= last for line in scan.unseen):
+        yield Write(cls.line, "self", None)
+
+
+def plain_name(node: Expression) -> str:
+    """`no_grad` of `@torch.no_grad()`."""
+    while isinstance(node, CallExpr):
+        node = node.callee
+    return node.name if isinstance(node, (MemberExpr, NameExpr)) else "?"
+
+
+def _scanned(tree: MypyFile) -> _Scan:
+    kept = _kept.get(tree.fullname)
+    # The daemon puts new statements into a file it already has.
+    if kept is None or kept.defs is not tree.defs:
+        unseen: list[int] = []
+        writes = list(_walk(tree.defs, _lines(tree.path), unseen))
+        classes = frozenset(node.name for node in tree.defs if isinstance(node, ClassDef))
+        kept = _kept[tree.fullname] = _Scan(tree.defs, writes, unseen, classes)
+    return kept
+
+
+def _lines(path: str) -> list[int] | None:
+    """The lines of interest, ascending; None where the text is not to be had."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    found, line, at = [], 1, 0
+    for match in _OF_INTEREST.finditer(text):
+        line += text.count(b"\n", at, match.start())
+        at = match.start()
+        found.append(line)
+    return found
+
+
+def _walk(body: list[Any], lines: list[int] | None, unseen: list[int]) -> Iterator[Write]:
+    pending: list[tuple[Node, str]] = [(node, "") for node in body]
+    while pending:
+        node, function = pending.pop()
+        if lines is not None and node.end_line is not None and node.line > 0:
+            start = bisect_left(lines, node.line)
+            if start == bisect_right(lines, node.end_line):
+                continue
+            if isinstance(node, FuncDef) and not node.body.body:
+                unseen.append(lines[start])
+        if isinstance(node, FuncDef):
+            function = node.name
+        yield from _written(node)
+        if function == "__init__" and isinstance(node, MemberExpr) and node.name in RELEVANT:
+            yield Write(node.line, "self", node.name)
+        if function != "__setstate__":
+            yield from _computed(node)
+        pending.extend((part, function) for part in parts(node))
+
+
+def _written(node: Node) -> Iterator[Write]:
+    for target in targets(node):
+        written = target.base if isinstance(target, IndexExpr) else target
+        if isinstance(written, MemberExpr):
+            yield Write(node.line, _holder(written.expr), written.name)
+    if isinstance(node, CallExpr):
+        callee = node.callee
+        if isinstance(callee, MemberExpr) and callee.name in MUTATORS and isinstance(callee.expr, MemberExpr):
+            yield Write(node.line, _holder(callee.expr.expr), callee.expr.name)
+        if plain_name(callee) in SETTERS:
+            named = isinstance(callee, NameExpr) or len(node.args) > 2
+            holder = node.args[0] if named and node.args else callee
+            for argument in node.args:
+                if isinstance(argument, StrExpr):
+                    yield Write(node.line, _holder(holder), argument.value)
+
+
+def _computed(node: Node) -> Iterator[Write]:
+    """Writes of attributes by names that are computed."""
+    if isinstance(node, CallExpr):
+        callee = node.callee
+        if plain_name(callee) in SETTERS:
+            arguments = node.args
+            if isinstance(callee, MemberExpr) and len(arguments) < 3 and callee.name.startswith("__"):
+                arguments = [callee.expr, *arguments]
+            if len(arguments) > 1 and not isinstance(arguments[1], StrExpr):
+                yield Write(node.line, _holder(arguments[0]), None)
+        elif isinstance(callee, MemberExpr) and callee.name in MUTATORS:
+            yield from _into_namespace(callee.expr, node.line)
+    for target in targets(node):
+        if isinstance(target, IndexExpr):
+            yield from _into_namespace(target.base, node.line)
+
+
+def _into_namespace(node: Expression, line: int) -> Iterator[Write]:
+    if isinstance(node, MemberExpr) and node.name == "__dict__":
+        yield Write(line, _holder(node.expr), None)
+    elif isinstance(node, CallExpr) and plain_name(node.callee) == "vars" and node.args:
+        yield Write(line, _holder(node.args[0]), None)
+
+
+def _holder(node: Expression) -> str:
+    return node.name if isinstance(node, NameExpr) else ""

@@ -1,0 +1,203 @@
+"""What a class says of itself, recorded among the facts that mypy keeps of it.
+
+The hook runs for every class, before names are bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mypy.nodes import (
+    ARG_STAR,
+    ARG_STAR2,
+    AssignmentStmt,
+    Block,
+    CallExpr,
+    ClassDef,
+    Decorator,
+    DictExpr,
+    EllipsisExpr,
+    ExpressionStmt,
+    FloatExpr,
+    FuncDef,
+    Import,
+    ImportAll,
+    ImportFrom,
+    IntExpr,
+    ListExpr,
+    NameExpr,
+    OverloadedFuncDef,
+    PassStmt,
+    StrExpr,
+    TempNode,
+    TupleExpr,
+    UnaryExpr,
+)
+
+from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fields
+from meshfit.readers.source.values import UNKNOWN
+from meshfit_mypy.class_writes import plain_name, writes_of
+from meshfit_mypy.parts import parts, targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy.nodes import Expression, MypyFile, Node, Statement
+
+__all__ = ["KEY", "record"]
+
+KEY: Final = "meshfit"
+"""Where in `TypeInfo.metadata` the summary lies."""
+
+_CONSTANTS: Final = {"True": True, "False": False, "None": None}
+
+
+def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
+    """Put the class's `ClassSummary` into its metadata; called again for a class, it does the same again.
+
+    Args:
+        cls: the class, its body as it was parsed.
+        tree: the file that holds it; without it, what the file does to the class from outside goes unseen.
+
+    Returns:
+        A text that changes whenever the summary does.
+    """
+    builder = SummaryBuilder(cls.name)
+    metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
+    builder.decorate(map(plain_name, cls.decorators), metaclass)
+    _read_body(builder, cls.defs.body, sure=True)
+    for write in writes_of(tree, cls):
+        if write.name is None:
+            builder.obscure()
+        else:
+            builder.write(write.name)
+    data = builder.finish().to_dict()
+    cls.info.metadata[KEY] = data
+    return repr(data)
+
+
+def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:
+    for node in body:
+        if isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)):
+            _define(builder, node, sure=sure)
+        elif isinstance(node, ClassDef):
+            if sure:
+                builder.nest(node.name, _declared(node) if node.name == "ModelCapabilities" else None)
+            else:
+                builder.doubt(node.name)
+        elif isinstance(node, AssignmentStmt):
+            _assign(builder, node, sure=sure)
+        elif not isinstance(node, PassStmt):
+            # Loops, branches, `del`, `|=`, calls: whatever they name may have changed.
+            _doubt(builder, node)
+            for block in parts(node):
+                if isinstance(block, Block):
+                    _read_body(builder, block.body, sure=False)
+
+
+def _define(builder: SummaryBuilder, node: FuncDef | Decorator | OverloadedFuncDef, *, sure: bool) -> None:
+    if isinstance(node, OverloadedFuncDef):
+        # A property with its setter, or overloads, which the last item implements.
+        first = node.items[0]
+        is_property = isinstance(first, Decorator) and "property" in map(plain_name, first.decorators)
+        node = first if is_property else node.items[-1] if node.impl is None else node.impl
+    function = node.func if isinstance(node, Decorator) else node
+    decorators = [plain_name(one) for one in node.original_decorators] if isinstance(node, Decorator) else []
+    if sure and isinstance(function, FuncDef):
+        builder.define(function.name, _parameters(function), decorators)
+    else:
+        builder.doubt(function.name)
+
+
+def _parameters(function: FuncDef) -> Iterator[str]:
+    for argument in function.arguments:
+        mark = "*" if argument.kind is ARG_STAR else "**" if argument.kind is ARG_STAR2 else ""
+        yield mark + argument.variable.name
+
+
+def _assign(builder: SummaryBuilder, node: AssignmentStmt, *, sure: bool) -> None:
+    value = None if isinstance(node.rvalue, TempNode) else node.rvalue
+    if value is not None:
+        _doubt(builder, value)
+    for target in node.lvalues:
+        if isinstance(target, NameExpr) and sure and value is not None:
+            builder.bind(target.name, _literal(value))
+        else:
+            for name in (target, *parts(target)):
+                if isinstance(name, NameExpr):
+                    builder.doubt(name.name)
+            _doubt(builder, target)
+
+
+def _doubt(builder: SummaryBuilder, node: Node) -> None:
+    """Every attribute of interest that a node names, and every name that it binds; blocks below it are left out."""
+    pending: list[Any] = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, NameExpr) and one.name in RELEVANT:
+            builder.doubt(one.name)
+        elif isinstance(one, (ImportFrom, Import)):
+            for imported, alias in _imported(one):
+                builder.doubt(alias or imported.partition(".")[0])
+        elif isinstance(one, ImportAll):
+            builder.obscure()
+        for target in targets(one):
+            if isinstance(target, NameExpr):
+                builder.doubt(target.name)
+        pending.extend(part for part in parts(one) if not isinstance(part, Block))
+
+
+def _imported(node: ImportFrom | Import) -> list[tuple[str, str | None]]:
+    return node.names if isinstance(node, ImportFrom) else node.ids
+
+
+def _declared(node: ClassDef) -> dict[str, bool] | None:
+    fields: list[tuple[str, object, bool]] = []
+    plain = not (node.base_type_exprs or node.removed_base_type_exprs or node.keywords or node.metaclass)
+    for statement in node.defs.body:
+        if isinstance(statement, AssignmentStmt) and isinstance(statement.rvalue, TempNode):
+            continue
+        if isinstance(statement, AssignmentStmt) and len(statement.lvalues) == 1:
+            target, annotation = statement.lvalues[0], statement.unanalyzed_type
+            if isinstance(target, NameExpr):
+                in_class = annotation is not None and "ClassVar" in str(annotation)
+                value = UNKNOWN if in_class else _literal(statement.rvalue)
+                fields.append((target.name, value, annotation is not None))
+                continue
+        plain = plain and (isinstance(statement, PassStmt) or _is_text(statement))
+    marks = [(plain_name(one), _keywords(one)) for one in node.decorators]
+    return declared_fields(fields, marks, plain=plain)
+
+
+def _keywords(decorator: Expression) -> list[str]:
+    return [name or "?" for name in decorator.arg_names] if isinstance(decorator, CallExpr) else []
+
+
+def _is_text(node: Statement) -> bool:
+    return isinstance(node, ExpressionStmt) and isinstance(node.expr, (StrExpr, EllipsisExpr))
+
+
+def _literal(node: Expression) -> Any:
+    """The value of a literal, UNKNOWN for anything else."""
+    if isinstance(node, (StrExpr, IntExpr, FloatExpr)):
+        return node.value
+    if isinstance(node, NameExpr):
+        return _CONSTANTS.get(node.name, UNKNOWN)
+    if isinstance(node, (ListExpr, TupleExpr)):
+        items = [_literal(item) for item in node.items]
+        return UNKNOWN if UNKNOWN in items else items
+    if isinstance(node, DictExpr):
+        return _literal_mapping(node)
+    if isinstance(node, UnaryExpr) and node.op == "-" and isinstance(node.expr, (IntExpr, FloatExpr)):
+        return -node.expr.value
+    return UNKNOWN
+
+
+def _literal_mapping(node: DictExpr) -> Any:
+    found: dict[str, Any] = {}
+    for key, item in node.items:
+        value = _literal(item)
+        if not isinstance(key, StrExpr) or value is UNKNOWN:
+            return UNKNOWN
+        found[key.value] = value
+    return found

@@ -1,0 +1,217 @@
+"""What holds for every instance of a class, resolved from the summaries of the classes it derives from.
+
+The same facts as `facts_of_class` gives for the live class, or fewer; never others.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from meshfit.errors import PlanError
+from meshfit.facts import ModelFacts
+from meshfit.readers.class_summary import FLAGS, NEMO_MIXIN, PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
+from meshfit.readers.source.values import UNKNOWN
+
+__all__ = ["Ancestor", "Shipped", "resolve"]
+
+_CLOSED: Final = frozenset({*sys.stdlib_module_names, "_typeshed", "torch", "typing_extensions", "meshfit"})
+"""Packages whose classes say nothing of a mesh, but for what is known here."""
+_ABSENT: Final = object()
+_SHIPPED: Final = object()
+_OF_SHIPPED: Final = PLAN_ATTRIBUTES | {
+    *("_supports_sdpa", "supports_gradient_checkpointing", "forward", "config", "config_class", "base_model_prefix"),
+}
+"""What every model class of transformers has."""
+
+_READ_ON_CLASS: Final = frozenset({*FLAGS.values(), "forward", "get_capabilities", "ModelCapabilities"})
+"""What the live reader asks the class for, so that an instance's `__getattr__` has no say."""
+
+_CLASS_FACTS: Final = frozenset({*FLAGS, "has_generate", "forward_parameters", "base_model_prefix", "is_pretrained"})
+"""Facts that a constructor of the user's leaves alone."""
+_BODY_FACTS: Final = frozenset(
+    {
+        *("inplace_outputs", "raw_weight_reads", "dataflow", "linear_inputs", "tensor_faults"),
+        *("context_faults", "pipeline_faults"),
+    }
+)
+_REBUILDS: Final = frozenset({"__init__", "post_init", "config_class", "config", "tie_weights", "init_weights"})
+_HARMLESS: Final = frozenset(
+    {
+        *("__doc__", "__module__", "__repr__", "__slots__", "_init_weights", "_no_split_modules", "generate"),
+        *("prepare_inputs_for_generation", "from_pretrained", "save_pretrained", "supports_gradient_checkpointing"),
+        *("_supports_sdpa", "_supports_flash_attn", "_supports_flex_attn", "_keys_to_ignore_on_load_unexpected"),
+        *("_keys_to_ignore_on_load_missing", "_skip_keys_device_placement", "main_input_name"),
+    }
+)
+"""Overrides that change nothing of how the model is built or what its forward does."""
+
+
+class Ancestor(NamedTuple):
+    """One class of a method resolution order; `summary` is None where nobody summarised it."""
+
+    module: str
+    name: str
+    summary: ClassSummary | None
+
+    @property
+    def package(self) -> str:
+        """The top-level package that defines it."""
+        return self.module.partition(".")[0]
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether transformers defines it."""
+        return self.package == "transformers"
+
+
+class Shipped(NamedTuple):
+    """The nearest class of transformers that a class derives from: what holds for it, and which names it has."""
+
+    facts: ModelFacts
+    has: Callable[[str], bool]
+
+
+def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped | None = None) -> dict[str, Any]:
+    """The facts that hold for every instance, whatever its config; a fact that is left out is unknown.
+
+    Args:
+        mro: the method resolution order, the class itself first.
+        complete: whether every base is known.
+        shipped: what holds for the nearest class of transformers in it.
+
+    Raises:
+        PlanError: a plan of the class is not a mapping.
+    """
+    order = _Order(mro)
+    facts = _identity(mro, complete=complete)
+    if not complete or order.opaque:
+        return facts
+    if shipped is not None:
+        facts = {**_kept(order, shipped), **facts}
+    plans = _changed_plans(order) if facts["is_pretrained"] else _plans(order, mro[0].name)
+    for fact, value in (*_flags(order), *_members(order, pretrained=facts["is_pretrained"]), *plans):
+        if value is UNKNOWN:
+            facts.pop(fact, None)
+        elif value is not _SHIPPED:
+            facts[fact] = value
+    return facts
+
+
+class _Order:
+    """Attributes over a method resolution order."""
+
+    def __init__(self, mro: Sequence[Ancestor]) -> None:
+        self.mro = mro
+        self.own = [entry.summary for entry in mro if entry.summary is not None]
+        self.opaque = any(one.opaque for one in self.own) or any(
+            entry.summary is None and not entry.is_shipped and entry.package not in _CLOSED for entry in mro
+        )
+        self.by_instance = frozenset().union(*(one.by_instance for one in self.own))
+        self.names = frozenset().union(*(one.names for one in self.own))
+        self._catches_missing = any(one.catches_all for one in self.own)
+        self._catches_all = "__getattribute__" in self.names
+
+    @property
+    def overridden(self) -> frozenset[str]:
+        """Attributes for which the user's classes say anything."""
+        return (self.names & RELEVANT) | self.by_instance
+
+    def find(self, name: str) -> Any:
+        """The summary that binds `name`; _SHIPPED for transformers' own, _ABSENT, UNKNOWN where an instance tells."""
+        by_class = name in _READ_ON_CLASS
+        if name in self.by_instance or (self._catches_all and not by_class):
+            return UNKNOWN
+        for entry in self.mro:
+            if entry.is_shipped and name in _OF_SHIPPED:
+                return _SHIPPED
+            if entry.summary is not None and name in entry.summary.names:
+                return UNKNOWN if name in entry.summary.unknown else entry.summary
+        return UNKNOWN if self._catches_missing and not by_class else _ABSENT
+
+    def value(self, name: str) -> Any:
+        """The literal that `name` is bound to, or what `find` says; UNKNOWN for a method."""
+        found = self.find(name)
+        return found.values.get(name, UNKNOWN) if isinstance(found, ClassSummary) else found
+
+
+def _identity(mro: Sequence[Ancestor], *, complete: bool) -> dict[str, Any]:
+    facts: dict[str, Any] = {"class_name": mro[0].name}
+    pretrained = any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in mro)
+    mixin = any(entry.name == NEMO_MIXIN for entry in mro)
+    if complete or pretrained:
+        facts["is_pretrained"] = pretrained
+    if complete or mixin:
+        facts["moe_mixin"] = mixin
+    if complete or pretrained:
+        facts["engine"] = "transformers" if pretrained else "nemo" if mixin else "generic"
+    return facts
+
+
+def _kept(order: _Order, shipped: Shipped) -> dict[str, Any]:
+    """What of transformers' class still holds for a class that changes some of it."""
+    facts = dict(shipped.facts)
+    changed = {name for name in order.names - _HARMLESS if shipped.has(name)} | (order.names & _REBUILDS)
+    if changed & _REBUILDS or order.by_instance & _REBUILDS:
+        return {name: value for name, value in facts.items() if name in _CLASS_FACTS}
+    if changed - PLAN_ATTRIBUTES or "forward" in order.by_instance:
+        facts = {name: value for name, value in facts.items() if name not in _BODY_FACTS}
+    if "base_model_prefix" in order.overridden:
+        facts.pop("base_model_prefix", None)
+        facts.pop("base_children", None)
+    return facts
+
+
+def _flags(order: _Order) -> Iterator[tuple[str, Any]]:
+    for fact, flag in FLAGS.items():
+        value = order.value(flag)
+        yield fact, value if value in (UNKNOWN, _SHIPPED) else value is True
+
+
+def _members(order: _Order, *, pretrained: bool) -> Iterator[tuple[str, Any]]:
+    """What the methods and the nested classes tell."""
+    generate = order.find("generate")
+    if isinstance(generate, ClassSummary):
+        generate = "generate" not in generate.values
+    elif generate is _ABSENT:
+        generate = any(entry.is_shipped and entry.name == "GenerationMixin" for entry in order.mro)
+    yield "has_generate", generate
+    forward = order.find("forward")
+    if forward is not _ABSENT:
+        parameters = forward.forward if isinstance(forward, ClassSummary) else forward
+        yield "forward_parameters", UNKNOWN if parameters is None else parameters
+    yield "declared", _declared(order)
+    if not pretrained and order.find("config") is _ABSENT and order.find("language_model") is _ABSENT:
+        yield "is_hybrid", False
+    if order.find("backend") is _ABSENT and order.find("_te_attention_injected") is _ABSENT:
+        yield "backend_attn", None
+        yield "te_injected", False
+    else:
+        yield "backend_attn", UNKNOWN
+        yield "te_injected", UNKNOWN
+
+
+def _declared(order: _Order) -> Any:
+    if order.value("get_capabilities") not in (_ABSENT, None):
+        return UNKNOWN
+    found = order.find("ModelCapabilities")
+    if isinstance(found, ClassSummary):
+        return found.declared or {}
+    return {} if found is _ABSENT else UNKNOWN
+
+
+def _plans(order: _Order, name: str) -> Iterator[tuple[str, Any]]:
+    for kind in PLANS:
+        attribute = f"_{kind}_plan"
+        value = order.value(attribute)
+        if value in (_ABSENT, None):
+            value = {}
+        elif value is not UNKNOWN and not isinstance(value, dict):
+            raise PlanError(f"{name}.{attribute} must be a mapping of module names to styles, got {value!r:.60}")
+        yield f"{kind}_plan", value
+
+
+def _changed_plans(order: _Order) -> Iterator[tuple[str, Any]]:
+    """A class's plan is merged with those of its config and its children, so a changed one says little."""
+    return ((name.strip("_"), UNKNOWN) for name in PLAN_ATTRIBUTES & order.overridden)

@@ -1,0 +1,301 @@
+"""One class as it is written: what its body and its methods say of the attributes that facts rest on.
+
+Two readers fill a summary, one from a file's syntax tree and one from the nodes of a type checker; both report what
+they meet to a `SummaryBuilder`, which alone decides what stays known. Plain data, so that it fits into a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from meshfit.readers.source.values import UNKNOWN
+
+__all__ = [
+    "FLAGS",
+    "MUTATORS",
+    "NEMO_MIXIN",
+    "PLANS",
+    "PLAN_ATTRIBUTES",
+    "RELEVANT",
+    "SETTERS",
+    "ClassSummary",
+    "SummaryBuilder",
+    "declared_fields",
+]
+
+FLAGS: Final[Mapping[str, str]] = {
+    "supports_sdpa": "_supports_sdpa",
+    "owns_cp_attention": "_owns_cp_attention",
+    "supports_cp_sdpa": "_supports_cp_sdpa",
+    "gradient_checkpointing": "supports_gradient_checkpointing",
+}
+"""Fact -> the attribute that is exactly True; classes declare it, an instance may say otherwise."""
+
+NEMO_MIXIN: Final = "MoEFSDPSyncMixin"
+"""NeMo's mixture-of-experts mixin, told by name."""
+
+PLANS: Final = ("tp", "pp", "ep")
+"""The kinds of plan a class may declare, as `_<kind>_plan`."""
+
+PLAN_ATTRIBUTES: Final = frozenset({*(f"_{kind}_plan" for kind in PLANS), "_fsdp_plan"})
+
+RELEVANT: Final = frozenset(
+    {
+        *FLAGS.values(),
+        *PLAN_ATTRIBUTES,
+        "ModelCapabilities",
+        "backend",
+        "base_model_prefix",
+        "config",
+        "config_class",
+        "forward",
+        "generate",
+        "get_capabilities",
+        "language_model",
+        "_te_attention_injected",
+    }
+)
+"""The attributes that facts of a class rest on."""
+
+MUTATORS: Final = frozenset(
+    {"update", "pop", "popitem", "clear", "setdefault", "append", "extend", "remove", "__setitem__", "__ior__"}
+)
+"""Methods that change the object they are called on."""
+SETTERS: Final = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
+"""Functions and methods that write an attribute by name."""
+
+_CATCH_ALL: Final = frozenset({"__getattr__", "__getattribute__"})
+_TRANSPARENT: Final = frozenset(
+    {
+        *("abstractmethod", "final", "override", "no_grad", "inference_mode", "enable_grad", "wraps"),
+        *("auto_docstring", "can_return_tuple", "capture_outputs", "check_model_inputs", "deprecate_kwarg"),
+        *("merge_with_config_defaults", "add_start_docstrings_to_model_forward", "replace_return_docstrings"),
+    }
+)
+"""Decorators of a method that leave its signature as it is written."""
+_METHODS: Final = _TRANSPARENT | {"classmethod", "staticmethod"}
+_MAKERS: Final = frozenset({"__init_subclass__", "__new__"})
+"""Methods that may change the class of a subclass, or make an instance of another."""
+_HARMLESS: Final = frozenset(
+    {"add_start_docstrings", "auto_docstring", "dataclass", "final", "runtime_checkable", "deprecated"}
+)
+"""Decorators of a class that set none of the attributes facts rest on."""
+_OPTIONS: Final = frozenset({"eq", "frozen", "init", "kw_only", "match_args", "order", "repr", "unsafe_hash"})
+"""Keywords of `dataclass` that leave the defaults of fields on the class; `slots` does not."""
+_METACLASSES: Final = frozenset({"ABCMeta", "type"})
+_LITERALS: Final = (bool, int, float, str, type(None))
+_PREFIX: Final = "supports_"
+
+
+class ClassSummary:
+    """What one class says, its bases apart.
+
+    Args:
+        name: the plain name.
+        values: attribute -> its literal value; tuples are lists, as JSON has them.
+        unknown: attributes the body binds, but not to a literal that stays.
+        by_instance: attributes that a method writes, or `__init__` reads, so that only an instance can tell.
+        names: every name the body binds.
+        forward: the parameters of `forward`, `self` left out; None where the class defines none.
+        declared: the bool fields of a nested `ModelCapabilities`, `supports_` removed; None where there is none.
+        opaque: whether nobody can tell any attribute: an unlisted decorator or metaclass, writes by computed name.
+    """
+
+    __slots__ = ("by_instance", "declared", "forward", "name", "names", "opaque", "unknown", "values")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        values: Mapping[str, Any] | None = None,
+        unknown: Iterable[str] = (),
+        by_instance: Iterable[str] = (),
+        names: Iterable[str] = (),
+        forward: Iterable[str] | None = None,
+        declared: Mapping[str, bool] | None = None,
+        opaque: bool = False,
+    ) -> None:
+        self.name = name
+        self.values = dict(values or {})
+        self.unknown = frozenset(unknown)
+        self.by_instance = frozenset(by_instance)
+        self.names = frozenset(names)
+        self.forward = None if forward is None else tuple(forward)
+        self.declared = None if declared is None else dict(declared)
+        self.opaque = opaque
+
+    @property
+    def catches_all(self) -> bool:
+        """Whether an attribute that no class has may still be found on an instance."""
+        return not _CATCH_ALL.isdisjoint(self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON holds it; what is empty is left out."""
+        found: dict[str, Any] = {"name": self.name}
+        for key in ("unknown", "by_instance", "names"):
+            if getattr(self, key):
+                found[key] = sorted(getattr(self, key))
+        if self.values:
+            found["values"] = self.values
+        if self.forward is not None:
+            found["forward"] = list(self.forward)
+        if self.declared is not None:
+            found["declared"] = self.declared
+        if self.opaque:
+            found["opaque"] = True
+        return found
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ClassSummary:
+        """The summary that `to_dict` gave."""
+        return cls(**data)
+
+
+class SummaryBuilder:
+    """Gathers what a reader meets in a class, statement by statement, and decides what stays known.
+
+    A name bound to a literal is known until something else happens to it; whatever cannot be followed makes it unknown.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._values: dict[str, Any] = {}
+        self._unknown: set[str] = set()
+        self._by_instance: set[str] = set()
+        self._names: set[str] = set()
+        self._forward: list[str] | None = None
+        self._declared: dict[str, bool] | None = None
+        self._opaque = False
+
+    def bind(self, name: str, value: object) -> None:
+        """The body assigns `value`, UNKNOWN where it is no literal."""
+        self._names.add(name)
+        if name == "__slots__":
+            self._reserve(value)
+        if name not in RELEVANT:
+            return
+        self._forget(name)
+        kept = _kept(value)
+        if kept is UNKNOWN or (name == "ModelCapabilities" and kept is not None):
+            self._unknown.add(name)
+        else:
+            self._values[name] = kept
+
+    def doubt(self, name: str) -> None:
+        """The body does something to `name` that leaves nobody sure of it."""
+        self._names.add(name)
+        if name in RELEVANT:
+            self._forget(name)
+            self._unknown.add(name)
+
+    def define(self, name: str, parameters: Iterable[str], decorators: Iterable[str]) -> None:
+        """The body defines a function.
+
+        Args:
+            name: its name.
+            parameters: names of its parameters, `*name` and `**name` for variadic ones.
+            decorators: their plain names.
+        """
+        self._names.add(name)
+        if name in _MAKERS:
+            self._opaque = True
+        if name not in RELEVANT:
+            return
+        self._forget(name)
+        decorators = tuple(decorators)
+        if name == "forward" and _TRANSPARENT.issuperset(decorators):
+            self._forward = [parameter for parameter in parameters if parameter != "self"]
+        elif name not in ("generate", "get_capabilities") or not _METHODS.issuperset(decorators):
+            self._unknown.add(name)
+
+    def nest(self, name: str, declared: Mapping[str, bool] | None) -> None:
+        """The body holds a class.
+
+        Args:
+            name: its name.
+            declared: the capabilities it declares, None where nobody can tell; only asked of `ModelCapabilities`.
+        """
+        self.doubt(name)
+        if name == "ModelCapabilities" and declared is not None:
+            self._unknown.discard(name)
+            self._declared = dict(declared)
+
+    def write(self, *names: str) -> None:
+        """A method writes these attributes, or makes them hang on the instance in another way."""
+        self._by_instance |= RELEVANT.intersection(names)
+
+    def obscure(self) -> None:
+        """Nobody can tell any attribute of the class."""
+        self._opaque = True
+
+    def decorate(self, decorators: Iterable[str], metaclass: str | None) -> None:
+        """What stands before and in the class statement, by plain names."""
+        if not _HARMLESS.issuperset(decorators) or (metaclass is not None and metaclass not in _METACLASSES):
+            self._opaque = True
+
+    def finish(self) -> ClassSummary:
+        """The summary."""
+        return ClassSummary(
+            self.name,
+            values=self._values,
+            unknown=self._unknown,
+            by_instance=self._by_instance,
+            names=self._names,
+            forward=self._forward,
+            declared=self._declared,
+            opaque=self._opaque,
+        )
+
+    def _forget(self, name: str) -> None:
+        self._values.pop(name, None)
+        self._unknown.discard(name)
+        if name == "forward":
+            self._forward = None
+        elif name == "ModelCapabilities":
+            self._declared = None
+
+    def _reserve(self, value: object) -> None:
+        if isinstance(value, str):
+            self.write(value)
+        elif isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+            self.write(*value)
+        else:
+            self._opaque = True
+
+
+def declared_fields(
+    fields: Iterable[tuple[str, object, bool]], decorators: Iterable[tuple[str, Iterable[str]]], *, plain: bool
+) -> dict[str, bool] | None:
+    """The capabilities that a nested `ModelCapabilities` declares; None where nobody can tell.
+
+    Args:
+        fields: (name, value or UNKNOWN, whether annotated) of the assignments in its body.
+        decorators: (plain name, keywords it is called with) of its decorators.
+        plain: whether it has no bases, no keywords and no statements besides assignments and documentation.
+    """
+    marks = tuple(decorators)
+    if not plain or any(name != "dataclass" or not _OPTIONS.issuperset(keywords) for name, keywords in marks):
+        return None
+    found: dict[str, bool] = {}
+    for name, value, annotated in fields:
+        if (marks and not annotated) or (not marks and not name.startswith(_PREFIX)):
+            continue
+        if value is UNKNOWN:
+            return None
+        if isinstance(value, bool):
+            found[name.removeprefix(_PREFIX)] = value
+    return found
+
+
+def _kept(value: object) -> Any:
+    """A literal as JSON holds it; UNKNOWN for anything else."""
+    if isinstance(value, _LITERALS):
+        return value
+    if isinstance(value, list | tuple):
+        items = [_kept(item) for item in value]
+        return UNKNOWN if UNKNOWN in items else items
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        entries = {key: _kept(item) for key, item in value.items()}
+        return UNKNOWN if UNKNOWN in entries.values() else entries
+    return UNKNOWN
