@@ -1,0 +1,73 @@
+"""Calls from within a class, and overrides."""
+
+from typing import Any
+
+from torch import nn
+
+from meshfit import CapabilityMixin, MeshSpec, Report
+
+TP8 = MeshSpec(tp_size=8)
+
+
+class Net(CapabilityMixin, nn.Module):
+    """Subclasses may carry a plan, so what a method of it calls on itself is not judged."""
+
+    def prepare(self) -> None:
+        self.validate_for_mesh(TP8)
+
+    def prepare_by_class(self) -> None:
+        Net.validate_for_mesh(self, TP8)
+
+    @classmethod
+    def make(cls) -> None:
+        cls().validate_for_mesh(TP8)
+
+
+class Calling(Net):
+    """An override that calls the one it overrides."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        print(mesh)
+        return super().validate_for_mesh(mesh, engine=engine, strict=strict)
+
+
+class CallingTheMixin(Net):
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        return CapabilityMixin.validate_for_mesh(self, mesh, engine=engine, strict=strict)
+
+
+class Own(Net):
+    """An override that does something else."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        raise NotImplementedError
+
+
+class Changing(Net):
+    """An override that validates another mesh."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        return super().validate_for_mesh(MeshSpec(), engine=engine, strict=strict)
+
+
+class Handing(Net):
+    """Any mesh handed on is judged where it is known, not here."""
+
+    def validate_all(self, mesh: Any) -> Report:
+        return super().validate_for_mesh(TP8)
+
+
+def overrides() -> None:
+    Calling().validate_for_mesh(TP8)  # E: meshfit-tp
+    CallingTheMixin().validate_for_mesh(TP8)  # E: meshfit-tp
+    Own().validate_for_mesh(TP8)
+    Changing().validate_for_mesh(TP8)
+
+
+class Child(Calling):
+    """Inherits the override."""
+
+
+def inherited() -> None:
+    Child().validate_for_mesh(TP8)  # E: meshfit-tp
+    Calling.validate_for_mesh(Child(), TP8)  # E: meshfit-tp

@@ -1,0 +1,39 @@
+"""Comments that silence, and comments that silence nothing."""
+
+from torch import nn
+
+from meshfit import CapabilityMixin, MeshSpec
+
+
+class Net(CapabilityMixin, nn.Module):
+    """Carries no plan."""
+
+
+TP8 = MeshSpec(tp_size=8)
+
+
+def silenced(net: Net) -> None:
+    net.validate_for_mesh(TP8)  # type: ignore[meshfit-tp]
+    net.validate_for_mesh(TP8)  # type: ignore[meshfit]
+    net.validate_for_mesh(TP8)  # type: ignore
+    net.validate_for_mesh(MeshSpec(tp_size=8, pp_size=2))  # type: ignore[meshfit-tp, meshfit-pp]
+    net.validate_for_mesh(MeshSpec(tp_size=8, pp_size=2))  # type: ignore[meshfit]
+
+
+def silenced_in_part(net: Net) -> None:
+    net.validate_for_mesh(MeshSpec(tp_size=8, pp_size=2))  # type: ignore[meshfit-tp]  # E: meshfit-pp
+
+
+def the_wrong_code(net: Net) -> None:
+    net.validate_for_mesh(TP8)  # type: ignore[meshfit-pp]  # E: meshfit-tp unused-ignore
+
+
+def nothing_to_silence(net: Net) -> None:
+    net.validate_for_mesh(MeshSpec())  # type: ignore[meshfit-tp]  # E: unused-ignore
+    net.validate_for_mesh(MeshSpec())  # type: ignore[meshfit]  # E: unused-ignore
+
+
+def the_line_of_the_call(net: Net) -> None:
+    net.validate_for_mesh(  # type: ignore[meshfit-tp]
+        TP8,
+    )

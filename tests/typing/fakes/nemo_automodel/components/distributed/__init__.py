@@ -1,0 +1,1 @@
+"""As much of NeMo Automodel as the cases name."""

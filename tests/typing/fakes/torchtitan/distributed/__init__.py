@@ -1,0 +1,1 @@
+from .parallel_dims import ParallelDims as ParallelDims

@@ -1,0 +1,1 @@
+from .configuration_utils import DistributedConfig as DistributedConfig

@@ -1,0 +1,1 @@
+from .modeling_auto import AutoModelForCausalLM as AutoModelForCausalLM

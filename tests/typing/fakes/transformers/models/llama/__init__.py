@@ -1,0 +1,2 @@
+from .configuration_llama import LlamaConfig as LlamaConfig
+from .modeling_llama import LlamaForCausalLM as LlamaForCausalLM, LlamaModel as LlamaModel
