@@ -1,1 +1,120 @@
-"""The place of the mypy plugin; it has no entry point yet, so mypy cannot load it."""
+"""A mypy plugin: a mesh that the model's class cannot support is an error while typing.
+
+Enable it with `plugins = ["meshfit_mypy"]`. This module only dispatches; what a hook needs is imported when the hook
+first runs, so that a warm run without a mesh in it pays for nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from mypy.errors import CompileError
+from mypy.plugin import Plugin
+
+from meshfit_mypy import codes
+from meshfit_mypy.options import read_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy.nodes import MypyFile
+    from mypy.options import Options as MypyOptions
+    from mypy.plugin import ClassDefContext, FunctionContext, MethodContext, ReportConfigContext
+    from mypy.types import Type
+
+__all__ = ["MeshfitPlugin", "codes", "plugin"]
+
+__version__: Final = "0.1.0"
+"""meshfit's version. mypy's cache holds it, so that verdicts of other rules are made anew."""
+
+_SCHEMA: Final = 1
+"""Of what the plugin leaves in mypy's cache."""
+
+_FOREIGN: Final = frozenset({*sys.stdlib_module_names, "_typeshed", "typing_extensions", "torch", "transformers"})
+"""Where classes are not recorded: they are no models, or the source reader knows them."""
+
+_FUNCTIONS: Final = {
+    "meshfit.capability.validate_for_mesh": "validate_function",
+    "meshfit.checking.check": "check_function",
+    "meshfit.mesh.MeshSpec": "mesh_call",
+    "transformers.distributed.configuration_utils.DistributedConfig": "mesh_call",
+    "torch.distributed.device_mesh.init_device_mesh": "mesh_call",
+    "accelerate.parallelism_config.ParallelismConfig": "mesh_call",
+}
+_METHODS: Final = {
+    "validate_for_mesh": "validate_method",
+    "from_pretrained": "from_pretrained",
+}
+_MESH_METHODS: Final = {"meshfit.mesh.MeshSpec.parse": "mesh_call", "meshfit.mesh.MeshSpec.of": "mesh_call"}
+
+
+def plugin(version: str) -> type[Plugin]:  # noqa: ARG001 - mypy passes its version
+    """Mypy's entry point."""
+    return MeshfitPlugin
+
+
+class MeshfitPlugin(Plugin):
+    """The hooks. Each is guarded: a fault of ours must never end a user's mypy."""
+
+    def __init__(self, options: MypyOptions) -> None:
+        super().__init__(options)
+        self.settings = read_options(options.config_file)
+        self._daemon = options.fine_grained_incremental
+        self._foreign_state: list[Any] = [_SCHEMA]
+        self._own_state = [_SCHEMA, self.settings.state()]
+
+    @property
+    def files(self) -> dict[str, MypyFile]:
+        """Dotted name -> every module mypy has loaded, from source or from its cache."""
+        return self._modules or {}
+
+    def report_config_data(self, ctx: ReportConfigContext) -> Any:
+        """What a cached verdict rests on besides source: options are none of an installed package's concern."""
+        return self._foreign_state if "site-packages" in ctx.path or "typeshed" in ctx.path else self._own_state
+
+    def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
+        """Record what a class says of itself, beside its other facts in mypy's cache."""
+        return None if fullname.partition(".")[0] in _FOREIGN else self._record_class
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """Judge `validate_for_mesh(model, mesh)`, and mark what a mesh constructor makes."""
+        name = _FUNCTIONS.get(fullname)
+        return None if name is None else lambda ctx: self._guarded(name, ctx)
+
+    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
+        """Judge `model.validate_for_mesh(mesh)`; the name is that of the receiver's class."""
+        name = _METHODS.get(fullname.rpartition(".")[2]) or _MESH_METHODS.get(fullname)
+        return None if name is None else lambda ctx: self._guarded(name, ctx)
+
+    def _record_class(self, ctx: ClassDefContext) -> None:
+        try:
+            from meshfit_mypy.classes import record
+
+            digest = record(ctx.cls, ctx.api.modules.get(ctx.api.cur_mod_id))
+            if digest and self._daemon:
+                from meshfit_mypy.daemon import publish
+
+                publish(ctx, digest)
+        except Exception:  # noqa: BLE001 - see `_give_up`
+            _give_up()
+
+    def _guarded(self, name: str, ctx: Any) -> Type:
+        try:
+            from meshfit_mypy import calls
+
+            hook: Callable[[Any, MeshfitPlugin], Type] = getattr(calls, name)
+            return hook(ctx, self)
+        except CompileError:
+            raise
+        except Exception:  # noqa: BLE001 - see `_give_up`
+            _give_up()
+            given: Type = ctx.default_return_type
+            return given
+
+
+def _give_up() -> None:
+    """Silence is better than a crash; with MESHFIT_DEBUG set, whoever works on the plugin sees the fault."""
+    if os.environ.get("MESHFIT_DEBUG"):
+        raise  # noqa: PLE0704 - inside the handler of the caller

@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.mesh import AXIS_WORDS
 from meshfit.report import Report, Severity, Violation
 
-__all__ = ["error_text", "render"]
+__all__ = ["advice", "error_text", "headline", "render"]
 
 LISTED: Final = 12
 """Sizes that are listed one by one; of more, the first and the last."""
@@ -45,6 +45,17 @@ def render(report: Report, *, show_unknown: bool = False, color: bool = False) -
     return "\n".join(lines)
 
 
+def headline(violation: Violation, engine: str) -> str:
+    """`Tensor parallelism (tp_size=8): num_key_value_heads (2) is not divisible by tp_size (8)`."""
+    setting = _setting(violation.axis, engine)
+    return f"{AXIS_WORDS[violation.axis]} ({setting}={violation.size}): {violation.message}"
+
+
+def advice(violation: Violation) -> str:
+    """What to set instead, and the rule that asks for it, on one line."""
+    return f"{violation.help} ({violation.code} {violation.slug}; if ignored, {violation.consequence.sentence})"
+
+
 def _verdict(report: Report, paint: Paint) -> str:
     mesh = str(report.mesh) if report.mesh.used else "one device"
     word = paint("fits", _GREEN) if report.ok else paint("does not fit", _RED)
@@ -73,7 +84,7 @@ def _bullet(report: Report, violation: Violation, paint: Paint) -> Iterator[str]
     setting = _setting(violation.axis, report.engine)
     error = violation.severity is Severity.ERROR
     label = paint("error", _RED) if error else paint("warning", _YELLOW)
-    yield f"- {AXIS_WORDS[violation.axis]} ({setting}={violation.size}): {violation.message}"
+    yield f"- {headline(violation, report.engine)}"
     yield f"    {label}: {violation.code} {violation.slug}; if ignored, {violation.consequence.sentence}"
     if violation.origins:
         yield f"    read from: {', '.join(dict.fromkeys(map(str, violation.origins)))}"

@@ -1,0 +1,217 @@
+"""The calls that are judged: which model meets which mesh, and what the rules say of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
+
+from mypy.nodes import ARG_NAMED, ARG_POS, CallExpr, MemberExpr, RefExpr
+from mypy.types import CallableType, Overloaded, TypeType
+
+from meshfit.errors import MeshError
+from meshfit.mesh import AXES
+from meshfit.rules.judge import judge
+from meshfit.rules.loading import load
+from meshfit.rules.registry import all_rules, engine_names
+from meshfit_mypy.class_facts import validates
+from meshfit_mypy.expressions import Reader
+from meshfit_mypy.meshes import possible_meshes
+from meshfit_mypy.models import Candidate, possible_models, pretrained_models
+from meshfit_mypy.options import refuse
+from meshfit_mypy.speaking import refuse_mesh, speak
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy.nodes import Expression
+    from mypy.plugin import FunctionContext, MethodContext
+    from mypy.types import Type
+
+    from meshfit.report import Report
+    from meshfit_mypy import MeshfitPlugin
+
+__all__ = ["check_function", "from_pretrained", "mesh_call", "validate_function", "validate_method"]
+
+_MAX_CASES: Final = 64
+_GIVEN: Final = ("world_size", "seq_len", "gpus_per_node", "attn_implementation", "experts_implementation")
+"""Arguments of the functions that are facts."""
+
+
+def validate_method(ctx: MethodContext, plugin: MeshfitPlugin) -> Type:
+    """Judge `model.validate_for_mesh(mesh)` and `A.validate_for_mesh(model, mesh)`."""
+    call = ctx.context
+    if isinstance(call, CallExpr) and isinstance(call.callee, MemberExpr) and not isinstance(ctx.type, TypeType):
+        owner: Type = ctx.type
+        if isinstance(owner, CallableType | Overloaded):
+            owner = owner.items[0].ret_type
+            model, mesh = _argument(ctx, 0), _argument(ctx, 1)
+        else:
+            model, mesh = call.callee.expr, _argument(ctx, 0)
+        if model is not None and mesh is not None and validates(owner):
+            _judge_call(ctx, plugin, model, mesh)
+    return ctx.default_return_type
+
+
+def validate_function(ctx: FunctionContext, plugin: MeshfitPlugin) -> Type:
+    """Judge `validate_for_mesh(model, mesh)`."""
+    model, mesh = _argument(ctx, 0), _argument(ctx, 1)
+    if model is not None and mesh is not None:
+        _judge_call(ctx, plugin, model, mesh)
+    return ctx.default_return_type
+
+
+def check_function(ctx: FunctionContext, plugin: MeshfitPlugin) -> Type:
+    """Note, where the options ask for it, what `check(target, mesh)` will report."""
+    model, mesh = _argument(ctx, 0), _argument(ctx, 1)
+    if plugin.settings.checks and model is not None and mesh is not None:
+        _judge_call(ctx, plugin, model, mesh, notes_only=True)
+    return ctx.default_return_type
+
+
+def from_pretrained(ctx: MethodContext, plugin: MeshfitPlugin) -> Type:
+    """Judge `A.from_pretrained(..., distributed_config=DistributedConfig(tp_size=8))`."""
+    call = ctx.context
+    if isinstance(call, CallExpr) and "distributed_config" in call.arg_names:
+        mesh = call.args[call.arg_names.index("distributed_config")]
+        reader = _reader(ctx)
+        models = pretrained_models(call, reader, plugin)
+        if models:
+            _judge(models, mesh, ctx, plugin, reader, engine=None)
+    return ctx.default_return_type
+
+
+def mesh_call(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Type:  # noqa: ARG001 - as all hooks
+    """Refuse a mesh literal that cannot be read; remember the sizes of one that other modules may use."""
+    from meshfit_mypy.carried import carry
+
+    call, reader = ctx.context, _reader(ctx)
+    if isinstance(call, CallExpr) and _speaks_itself(call):
+        for mesh in possible_meshes(call, reader, None) or ():
+            if isinstance(mesh, MeshError) and not _is_ill_typed(call, reader):
+                refuse_mesh(mesh, call, ctx.api)
+                return ctx.default_return_type
+    return carry(ctx, reader)
+
+
+def _speaks_itself(root: Expression) -> bool:
+    """Whether the expression is a `MeshSpec` being made: a bad one is refused there, whoever uses it."""
+    callee = root.callee if isinstance(root, CallExpr) else None
+    if isinstance(callee, MemberExpr) and callee.name in ("parse", "of"):
+        callee = callee.expr
+    return isinstance(callee, RefExpr) and callee.fullname == "meshfit.mesh.MeshSpec"
+
+
+def _is_ill_typed(call: CallExpr, reader: Reader) -> bool:
+    """Whether mypy itself says that a size is no int, or that there is no such axis."""
+    if not isinstance(call.callee, RefExpr) or call.callee.fullname != "meshfit.mesh.MeshSpec":
+        return False
+    known = {*(f"{axis}_size" for axis in AXES), "engine", "settings", None}
+    values = [reader.possible(argument) for argument in call.args]
+    return not known.issuperset(call.arg_names) or not all(isinstance(v, int) for one in values for v in one)
+
+
+def _judge_call(
+    ctx: FunctionContext | MethodContext,
+    plugin: MeshfitPlugin,
+    model: Expression,
+    mesh: Expression,
+    *,
+    notes_only: bool = False,
+) -> None:
+    reader = _reader(ctx)
+    models = possible_models(model, _type_of(ctx, model), reader, plugin)
+    options = None if models is None else _options(ctx, reader)
+    if models is not None and options is not None:
+        given, engine, strict = options
+        models = tuple(Candidate(facts.replace(**given), granted) for facts, granted in models) if given else models
+        _judge(models, mesh, ctx, plugin, reader, engine=engine, strict=strict, notes_only=notes_only)
+
+
+def _judge(
+    models: Sequence[Candidate],
+    mesh: Expression,
+    ctx: FunctionContext | MethodContext,
+    plugin: MeshfitPlugin,
+    reader: Reader,
+    *,
+    engine: str | None,
+    strict: bool = False,
+    notes_only: bool = False,
+) -> None:
+    meshes = possible_meshes(mesh, reader, _type_of(ctx, mesh), plugin.settings.constructors)
+    if not meshes or len(meshes) * len(models) > _MAX_CASES:
+        return
+    refused = next((mesh for mesh in meshes if isinstance(mesh, MeshError)), None)
+    if refused is not None:
+        if not all(map(_speaks_itself, reader.sources(mesh) or ())):
+            refuse_mesh(refused, ctx.context, ctx.api)
+        return
+    _load_rules(plugin)
+    reports = [_report(model, spec, engine, strict) for model, spec in product(models, meshes)]
+    speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)
+
+
+def _load_rules(plugin: MeshfitPlugin) -> None:
+    """Load the rules at the first call that needs them. Raises CompileError where the options name none of them."""
+    load(plugin.settings.rule_packages)
+    if plugin.settings.severity:
+        known = {name for rule in all_rules() for name in (rule.code, rule.slug)}
+        for name in plugin.settings.severity:
+            if name not in known:
+                refuse("severity", f"names {name!r}, which is no rule; docs/rules.md lists them")
+
+
+def _report(model: Candidate, mesh: Any, engine: str | None, strict: bool) -> Report:
+    report = judge(model.facts, mesh, engine=engine or mesh.engine or model.facts.engine)
+    open_to_doubt = tuple(found for found in report.violations if found.axis not in model.granted)
+    report = replace(report, violations=open_to_doubt)
+    return report.strict() if strict else report
+
+
+def _options(ctx: FunctionContext | MethodContext, reader: Reader) -> tuple[dict[str, Any], str | None, bool] | None:
+    """The keyword arguments of the call: facts given, engine, strict. None where one that decides is not known."""
+    given: dict[str, Any] = {}
+    decided: dict[str, Any] = {"engine": None, "strict": False}
+    call = ctx.context
+    if not isinstance(call, CallExpr) or None in call.arg_names[len(call.args) :]:
+        return None
+    for name, kind, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
+        if kind not in (ARG_POS, ARG_NAMED):
+            return None
+        if name in _GIVEN or name in decided:
+            values = reader.values(argument)
+            if values is None or len(values) != 1:
+                if name in decided:
+                    return None
+                continue
+            if name in decided:
+                decided[name] = values[0]
+            elif values[0] is not None:
+                given[name] = values[0]
+    engine = decided["engine"]
+    if engine is not None and engine not in engine_names():
+        return None
+    return given, engine, decided["strict"] is True
+
+
+def _argument(ctx: FunctionContext | MethodContext, index: int) -> Expression | None:
+    """The one expression passed for a formal parameter, None where it is absent or starred."""
+    if index >= len(ctx.args) or len(ctx.args[index]) != 1 or ctx.arg_kinds[index][0] not in (ARG_POS, ARG_NAMED):
+        return None
+    return ctx.args[index][0]
+
+
+def _reader(ctx: FunctionContext | MethodContext) -> Reader:
+    api: Any = ctx.api
+    return Reader(api.tree, api.modules)
+
+
+def _type_of(ctx: FunctionContext | MethodContext, expr: Expression) -> Type | None:
+    """The type mypy gave an expression of the call; None where it gave none."""
+    api: Any = ctx.api
+    try:
+        found: Type = api.lookup_type(expr)
+    except KeyError:
+        return None
+    return found
