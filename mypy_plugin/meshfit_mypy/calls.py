@@ -140,7 +140,7 @@ def _judge(
     notes_only: bool = False,
 ) -> None:
     meshes = possible_meshes(mesh, reader, _type_of(ctx, mesh), plugin.settings.constructors)
-    if not meshes or len(meshes) * len(models) > _MAX_CASES:
+    if not meshes or len(meshes) * len(models) > _MAX_CASES or not all(m.facts.knows("engine") for m in models):
         return
     refused = next((mesh for mesh in meshes if isinstance(mesh, MeshError)), None)
     if refused is not None:

@@ -131,7 +131,7 @@ def _checked(table: dict[str, Any], path: str, folder: str) -> Options:
         kind = _KINDS.get(key)
         if kind is None:
             _refuse(path, key, "is not an option")
-        if type(value) is not kind or (kind is list and not all(isinstance(part, str) for part in value)):
+        if type(value) is not kind or (isinstance(value, list) and not all(isinstance(part, str) for part in value)):
             _refuse(path, key, f"must be {_WORDS[kind]}, got {value!r}")
     for rule, level in table.get("severity", {}).items():
         if level not in LEVELS:
