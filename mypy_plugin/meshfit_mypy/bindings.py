@@ -169,6 +169,8 @@ class _Walk:
                     self.found.names.setdefault(target.node, [])
             return
         self.search(value)
+        if statement.is_alias_def:
+            return  # another name of a class, which mypy resolves
         for target in statement.lvalues:
             self.bind(target, (value, ()), annotated=statement.unanalyzed_type is not None)
 
@@ -412,7 +414,7 @@ def makes_fields(info: TypeInfo) -> bool:
         metaclass = base.metaclass_type
         if (
             base.is_named_tuple
-            or base.defn.decorators
+            or (base.defn.decorators and base.module_name not in ("builtins", "typing"))
             or any(key in base.metadata for key in ("attrs", "dataclass", "dataclass_tag"))
             or base.dataclass_transform_spec is not None
             or (metaclass is not None and metaclass.type.dataclass_transform_spec is not None)

@@ -29,6 +29,7 @@ from mypy.nodes import (
     ReturnStmt,
     RevealExpr,
     SetExpr,
+    SliceExpr,
     TupleExpr,
     TypeInfo,
     Var,
@@ -282,6 +283,8 @@ class Reader:
             roots = self._roots(expr.base)
             if not all(isinstance(root, (TupleExpr, ListExpr, DictExpr)) for root in roots):
                 return [expr]
+            if isinstance(expr.index, SliceExpr):
+                raise _Unreadable
             self._take_apart(roots)
             wanted = self.possible(expr.index)
             picked = [item for root in roots for key in wanted for item in self._picked(root, key)]

@@ -176,6 +176,10 @@ class _Walk:
             self.store(target)
             if held is not None and plain:
                 self.found.aliases.setdefault(held, []).append(key_of(target))
+        for one in statement.lvalues[1:]:
+            for other in statement.lvalues[:1]:  # `a = b = {}`
+                self.found.aliases.setdefault(key_of(one), []).append(key_of(other))
+                self.found.aliases.setdefault(key_of(other), []).append(key_of(one))
         if held is not None and not plain:
             unpacked = all(isinstance(target, (TupleExpr, ListExpr)) for target in statement.lvalues)
             (self.found.opened if unpacked else self.found.written).add(held)
