@@ -88,9 +88,10 @@ class Bindings:
         returns: function -> what it returns; `None` stands for a bare `return`.
         open_globals: a part of the file cannot be seen or rebinds by text, so no global is certain.
         stars: modules whose names are imported with `*`.
+        stored: variable -> the attributes of its object that something is stored into, however deep.
     """
 
-    __slots__ = ("attributes", "classes", "doubtful", "names", "open_globals", "returns", "selves", "stars")
+    __slots__ = ("attributes", "classes", "doubtful", "names", "open_globals", "returns", "selves", "stars", "stored")
 
     def __init__(self) -> None:
         self.names: dict[SymbolNode, list[Binding]] = {}
@@ -100,6 +101,7 @@ class Bindings:
         self.returns: dict[FuncItem, list[Expression | None]] = {}
         self.open_globals = False
         self.stars: list[str] = []
+        self.stored: dict[SymbolNode, set[str]] = {}
         self.classes: list[TypeInfo] = []
 
     def are_related(self, one: TypeInfo, other: TypeInfo) -> bool:
@@ -339,6 +341,7 @@ class _Walk:
             self.found.attributes.setdefault(target.name, []).append((written_on, binding))
             if isinstance(target.node, Var):
                 self.found.names.setdefault(target.node, []).append(binding)
+            self.store(target)
             self.search(target.expr)
         elif isinstance(target, (TupleExpr, ListExpr)):
             value, steps = binding
@@ -348,8 +351,17 @@ class _Walk:
         elif isinstance(target, StarExpr):
             self.bind(target.expr, OPAQUE)
         elif isinstance(target, IndexExpr):
+            self.store(target)
             self.search(target.base)
             self.search(target.index)
+
+    def store(self, target: Expression) -> None:
+        name = ""
+        while isinstance(target, (MemberExpr, IndexExpr)):
+            name = target.name if isinstance(target, MemberExpr) else name
+            target = target.expr if isinstance(target, MemberExpr) else target.base
+        if name and isinstance(target, NameExpr) and target.node is not None:
+            self.found.stored.setdefault(target.node, set()).add(name)
 
     def bind_name(self, target: NameExpr, binding: Binding, *, annotated: bool) -> None:
         node = target.node

@@ -77,7 +77,8 @@ _READING_CALLEES: Final = frozenset(
     {
         *(f"builtins.{name}" for name in _READING_BUILTINS),
         *("copy.copy", "copy.deepcopy", "dataclasses.asdict", "dataclasses.replace", "json.dumps"),
-        *("meshfit.capability.validate_for_mesh", "meshfit.checking.check", "meshfit.mesh.MeshSpec.of"),
+        *("meshfit.capability.validate_for_mesh", "meshfit.checking.check"),
+        *("meshfit.mesh.MeshSpec", "meshfit.mesh.MeshSpec.of"),
     }
 )
 _LOADERS: Final = frozenset({"from_pretrained", "from_config", "_from_config"})
@@ -299,8 +300,10 @@ class _Walk:
             self.see(callee.expr, reads=harmless or callee.name in _READING_METHODS or _is_module(callee.expr))
         else:
             self.read(callee)
-        for argument in call.args:
-            self.see(argument, reads=harmless)
+        for kind, argument in zip(call.arg_kinds, call.args, strict=True):
+            if kind.is_star():
+                self.open(argument)  # unpacked, so the callee gets its items
+            self.see(argument, reads=harmless or kind.is_star())
 
     def either(self, expr: ConditionalExpr, reads: bool) -> None:
         self.read(expr.cond)
@@ -337,8 +340,12 @@ def _only_reads(callee: Expression) -> bool:
     node = callee.node
     if isinstance(node, TypeInfo) and any(base.fullname in _MODELS for base in node.mro):
         return True  # a model is built from its config
-    if isinstance(callee, MemberExpr) and (callee.name in _LOADERS or callee.name == "validate_for_mesh"):
-        return True
+    if isinstance(callee, MemberExpr):
+        owner = callee.expr.node if isinstance(callee.expr, (NameExpr, MemberExpr)) else None
+        if callee.name in _LOADERS or callee.name == "validate_for_mesh":
+            return True
+        if isinstance(owner, TypeInfo):
+            return f"{owner.fullname}.{callee.name}" in _READING_CALLEES
     return callee.fullname in _READING_CALLEES
 
 
