@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.types import Instance, TypeType, UnionType, get_proper_type
@@ -67,7 +68,7 @@ def facts_of_type(info: TypeInfo, modules: Mapping[str, MypyFile]) -> ModelFacts
     marks = [base.metadata.get(KEY) for base in info.mro]
     known = _known.get(info.fullname)
     if known is None or len(known[0]) != len(marks) or any(a is not b for a, b in zip(known[0], marks, strict=True)):
-        known = _known[info.fullname] = (marks, _resolved(info, None))
+        known = _known[info.fullname] = (marks, _resolved(info, _shipped(info, modules)))
     return _as_registered(known[1], modules)
 
 
@@ -91,7 +92,7 @@ def with_config(
 def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:
     complete = not any(base.fallback_to_any for base in info.mro)
     try:
-        return ModelFacts(**resolve([_ancestor(base) for base in info.mro], complete=complete, shipped=shipped))
+        return resolve([_ancestor(base) for base in info.mro], complete=complete, shipped=shipped)
     except MeshfitError:
         # A plan that is no mapping: what the live model says of it is an error of its own.
         return ModelFacts(class_name=info.name)
@@ -108,6 +109,24 @@ def _nearest(info: TypeInfo) -> TypeInfo | None:
         (base for base in info.mro if _package(base) == "transformers" and base.name != "GenerationMixin"),
         None,
     )
+
+
+def _shipped(info: TypeInfo, modules: Mapping[str, MypyFile]) -> Shipped | None:
+    """What holds for every config of the nearest class of transformers."""
+    base = _nearest(info)
+    tree = None if base is None else modules.get(base.module_name)
+    if base is None or tree is None:
+        return None
+    from meshfit.readers.source.index import ClassSource, find_package
+    from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
+
+    if base.name == "PreTrainedModel":
+        return Shipped(ModelFacts(**BASE_FACTS), _has(base))
+    depth = base.module_name.count(".") + tree.is_package_init_file()
+    package = find_package("transformers", Path(tree.path).parents[depth])
+    module = None if package is None else package.module(base.module_name)
+    found = None if module is None else module.lookup(base.name)
+    return Shipped(facts_of_shipped(found), _has(base)) if isinstance(found, ClassSource) else None
 
 
 def _has(info: TypeInfo) -> Callable[[str], bool]:

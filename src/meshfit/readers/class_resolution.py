@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from meshfit.errors import PlanError
-from meshfit.facts import ModelFacts
+from meshfit.facts import FACTS, ModelFacts
 from meshfit.readers.class_summary import FLAGS, NEMO_MIXIN, PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
 from meshfit.readers.source.values import UNKNOWN
 
@@ -73,7 +73,7 @@ class Shipped(NamedTuple):
     has: Callable[[str], bool]
 
 
-def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped | None = None) -> dict[str, Any]:
+def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped | None = None) -> ModelFacts:
     """The facts that hold for every instance, whatever its config; a fact that is left out is unknown.
 
     Args:
@@ -85,18 +85,16 @@ def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped 
         PlanError: a plan of the class is not a mapping.
     """
     order = _Order(mro)
-    facts = _identity(mro, complete=complete)
+    identity = _identity(mro, complete=complete)
     if not complete or order.opaque:
-        return facts
-    if shipped is not None:
-        facts = {**_kept(order, shipped), **facts}
-    plans = _changed_plans(order) if facts["is_pretrained"] else _plans(order, mro[0].name)
-    for fact, value in (*_flags(order), *_members(order, pretrained=facts["is_pretrained"]), *plans):
-        if value is UNKNOWN:
-            facts.pop(fact, None)
-        elif value is not _SHIPPED:
-            facts[fact] = value
-    return facts
+        return ModelFacts(**identity)
+    facts = ModelFacts() if shipped is None else _kept(order, shipped)
+    pretrained = identity["is_pretrained"]
+    plans = _changed_plans(order) if pretrained else _plans(order, mro[0].name)
+    found = dict([*_flags(order), *_members(order, pretrained=pretrained), *plans])
+    known = {fact: value for fact, value in found.items() if value is not UNKNOWN and value is not _SHIPPED}
+    unknown = (fact for fact, value in found.items() if value is UNKNOWN)
+    return facts.without(*unknown).replace(**known, **identity)
 
 
 class _Order:
@@ -149,18 +147,17 @@ def _identity(mro: Sequence[Ancestor], *, complete: bool) -> dict[str, Any]:
     return facts
 
 
-def _kept(order: _Order, shipped: Shipped) -> dict[str, Any]:
+def _kept(order: _Order, shipped: Shipped) -> ModelFacts:
     """What of transformers' class still holds for a class that changes some of it."""
-    facts = dict(shipped.facts)
     changed = {name for name in order.names - _HARMLESS if shipped.has(name)} | (order.names & _REBUILDS)
-    if changed & _REBUILDS or order.by_instance & _REBUILDS:
-        return {name: value for name, value in facts.items() if name in _CLASS_FACTS}
+    if (changed | order.by_instance) & _REBUILDS:
+        return shipped.facts.without(*(FACTS - _CLASS_FACTS))
+    lost: set[str] = set()
     if changed - PLAN_ATTRIBUTES or "forward" in order.by_instance:
-        facts = {name: value for name, value in facts.items() if name not in _BODY_FACTS}
+        lost |= _BODY_FACTS
     if "base_model_prefix" in order.overridden:
-        facts.pop("base_model_prefix", None)
-        facts.pop("base_children", None)
-    return facts
+        lost |= {"base_model_prefix", "base_children"}
+    return shipped.facts.without(*lost)
 
 
 def _flags(order: _Order) -> Iterator[tuple[str, Any]]:

@@ -11,8 +11,7 @@ from typing import Any, Final
 from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts, Origin
 from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_facts
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import auto, configs, plans
+from meshfit.readers.source import attributes as at, auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.forward import body_gathers
 from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
@@ -21,11 +20,34 @@ from meshfit.readers.source.index import ClassSource, Package, find_package
 from meshfit.readers.source.structure import structure_facts, walk
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Dim, Node
 
-__all__ = ["BuiltModel", "build_model", "facts_from_class_name", "facts_from_config", "facts_of_built"]
+__all__ = [
+    "OF_TRANSFORMERS",
+    "BuiltModel",
+    "build_model",
+    "class_facts",
+    "declared_config",
+    "facts_from_class_name",
+    "facts_from_config",
+    "facts_of_built",
+    "plan_facts",
+]
 
 Locate = Callable[[str], Origin]
 
 _FLAGS: Final = {"supports_sdpa": "_supports_sdpa", "gradient_checkpointing": "supports_gradient_checkpointing"}
+
+
+OF_TRANSFORMERS: Final[Mapping[str, Any]] = {
+    "engine": "transformers",
+    "is_pretrained": True,
+    "moe_mixin": False,
+    "backend_attn": None,
+    "te_injected": False,
+    "owns_cp_attention": False,
+    "supports_cp_sdpa": False,
+    "declared": {},
+}
+"""Facts of every class that transformers defines."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,20 +125,10 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
     model, config = built.model, built.config
     frame = Frame(Evaluator(), built.cls.module)
     text = configs.text_config(config)
-    facts: dict[str, Any] = {
-        "class_name": built.cls.name,
-        "engine": "transformers",
-        "is_pretrained": True,
-        "moe_mixin": False,
-        "backend_attn": None,
-        "te_injected": False,
-        "owns_cp_attention": False,
-        "supports_cp_sdpa": False,
-        "declared": {},
-    }
+    facts: dict[str, Any] = {"class_name": built.cls.name, **OF_TRANSFORMERS}
     origins: dict[str, Origin] = {}
-    facts.update(_plan_facts(model))
-    facts.update(_class_facts(frame, built.cls, model))
+    facts.update(plan_facts(model))
+    facts.update(class_facts(frame, built.cls, model))
     if isinstance(text, ConfigObject):
         facts.update(_config_facts(frame, config, text))
         origins.update(_origins(frame, config, text, values, origin))
@@ -127,7 +139,7 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
     return ModelFacts(origins=origins, later=body_gathers(model), **facts)
 
 
-def _plan_facts(model: Node) -> dict[str, Any]:
+def plan_facts(model: Node) -> dict[str, Any]:
     """The merged plans; a constructor that was not followed to the end leaves them unknown."""
     if not model.complete:
         return {}
@@ -145,7 +157,8 @@ def _style(style: Any) -> Any:
     return repr(style) if isinstance(style, list | dict) else style
 
 
-def _class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
+def class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
+    """What the class body and the signature of `forward` tell."""
     facts: dict[str, Any] = {}
     for name, attribute in _FLAGS.items():
         value = at.lookup(frame, model, attribute)
@@ -260,11 +273,17 @@ def _model_class(package: Package, values: Mapping[str, Any], class_name: str | 
 
 
 def _config_class(package: Package, cls: ClassSource, values: Mapping[str, Any]) -> ClassSource | None:
-    declared = cls.annotated_class("config") or cls.annotated_class("config_class")
-    if declared is not None and configs.is_config_class(declared):
+    declared = declared_config(cls)
+    if declared is not None:
         return declared
     model_type = values.get("model_type")
     return auto.config_class(package, model_type) if isinstance(model_type, str) else None
+
+
+def declared_config(cls: ClassSource) -> ClassSource | None:
+    """The configuration class that a model class names."""
+    declared = cls.annotated_class("config") or cls.annotated_class("config_class")
+    return declared if declared is not None and configs.is_config_class(declared) else None
 
 
 def _own_values(cls: ClassSource, values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from meshfit import registries
 from meshfit.errors import TargetError
-from meshfit.facts import ModelFacts, Origin
+from meshfit.facts import FACTS, ModelFacts, Origin
 from meshfit.readers.class_resolution import Ancestor, Shipped, resolve
 from meshfit.readers.source import auto
 from meshfit.readers.source.class_bodies import summarise
 from meshfit.readers.source.index import ClassSource, Definition, External, ModuleSource, Package, find_package
+from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
 
 __all__ = ["OwnClass", "Program", "facts_of_own_class", "find_own_class"]
 
@@ -163,12 +164,14 @@ def facts_of_own_class(target: str) -> ModelFacts:
     """
     own = find_own_class(target)
     facts = resolve(own.mro, complete=not own.lost_bases, shipped=_shipped(own))
-    facts.update(_registered(own))
-    if "registered_tp_plan" not in facts and not facts.get("tp_plan"):
-        # A plan that the program registers would stand in for an empty one.
-        facts.pop("tp_plan", None)
+    registered: dict[str, Any] = dict(_registered(own))
+    facts = facts.replace(**registered)
+    counts = facts.knows("is_pretrained") and not facts.is_pretrained
+    if counts and "registered_tp_plan" not in registered and facts.knows("tp_plan") and not facts.tp_plan:
+        # A plan that the program registers would stand in for the empty one.
+        facts = facts.without("tp_plan")
     place = Origin(str(own.source.module.path), line=own.source.node.lineno)
-    return ModelFacts(origins=dict.fromkeys(facts, place), **facts)
+    return facts.replace(origins=dict.fromkeys(FACTS, place))
 
 
 def _module(program: Program, name: str) -> ModuleSource:
@@ -199,5 +202,10 @@ def _registered(own: OwnClass) -> Iterator[tuple[str, bool]]:
             yield fact, False
 
 
-def _shipped(own: OwnClass) -> Shipped | None:  # noqa: ARG001
-    return None
+def _shipped(own: OwnClass) -> Shipped | None:
+    """What holds for the nearest class of transformers, or for its `PreTrainedModel`."""
+    cls = own.shipped
+    if cls is not None:
+        return Shipped(facts_of_shipped(cls), lambda name: cls.find(name) is not None)
+    is_pretrained = any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in own.mro)
+    return Shipped(ModelFacts(**BASE_FACTS), BASE_FACTS.__contains__) if is_pretrained else None

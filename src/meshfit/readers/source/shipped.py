@@ -1,0 +1,152 @@
+"""What holds for every configuration of a transformers class, from its source.
+
+The class is built with the defaults of its config class and again with each switch varied; what all of them have in
+common is kept. Sizes are no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from meshfit.facts import Gather, ModelFacts
+from meshfit.readers.source import plans
+from meshfit.readers.source.evaluator import Evaluator
+from meshfit.readers.source.facts import OF_TRANSFORMERS, class_facts, declared_config, plan_facts
+from meshfit.readers.source.forward import body_gathers
+from meshfit.readers.source.frames import Frame
+from meshfit.readers.source.index import ClassSource
+from meshfit.readers.source.natives import node_evaluator
+from meshfit.readers.source.structure import walk
+from meshfit.readers.source.values import UNKNOWN, Node
+from meshfit.readers.source.variations import WatchedConfig, default_config, varied
+
+__all__ = ["BASE_FACTS", "facts_of_shipped"]
+
+BASE_FACTS: Final[Mapping[str, Any]] = {"supports_sdpa": False, "gradient_checkpointing": False}
+"""What `PreTrainedModel` itself says of its subclasses."""
+_PLANS: Final = tuple(f"{kind}_plan" for kind in plans.PLANS)
+_FAULTS: Final = ("context_faults", "pipeline_faults")
+
+
+def facts_of_shipped(cls: ClassSource) -> ModelFacts:
+    """The facts of a class of transformers that no configuration changes; those that one does are absent.
+
+    Args:
+        cls: a class that derives from `PreTrainedModel`.
+    """
+    bare = Node(cls.name, cls, node_evaluator(Evaluator()))
+    found = _Variations(cls)
+    later: dict[str, Gather] = dict.fromkeys((*_PLANS, "head_children", "base_children"), found.structure)
+    for name in _FAULTS:
+        later[name] = lambda name=name: found.faults(name)  # type: ignore[misc]
+    facts = class_facts(Frame(Evaluator(), cls.module), cls, bare)
+    return ModelFacts(class_name=cls.name, later=later, **OF_TRANSFORMERS, **facts)
+
+
+class _Variations:
+    """A class as its configurations build it: the default one first, then those that differ in one switch."""
+
+    def __init__(self, cls: ClassSource) -> None:
+        self.cls = cls
+        self._read: set[str] = set()
+        self._default: Node | None = None
+        config_class = declared_config(cls)
+        self._config = None if config_class is None else default_config(config_class)
+
+    def structure(self) -> Mapping[str, Any]:
+        """Plans that are empty, and the names that may be modules, whatever the config."""
+        default = self._build_default()
+        if default is None or not default.complete:
+            return {}
+        facts: dict[str, Any] = dict(_empty_plans(default).items())
+        children = _children(self.cls, default)
+        for model in self._others():
+            if not model.complete:
+                continue
+            empty = _empty_plans(model)
+            facts = {name: plan for name, plan in facts.items() if name in empty}
+            for name, names in _children(self.cls, model).items():
+                children[name] = children.get(name, frozenset()) | names
+        return {**facts, **children}
+
+    def faults(self, name: str) -> Mapping[str, Any]:
+        """The faults of forward bodies that every config has; nothing where some config has none."""
+        default = self._build_default()
+        common = () if default is None else _faults_of(default, name)
+        if not common or not default:
+            return {}
+        common = tuple(fault for fault in common if _in_every_layer(default, fault[1]))
+        for model in self._others():
+            if not common:
+                break
+            known = _faults_of(model, name)
+            if model.complete and known is not None:
+                common = tuple(fault for fault in common if fault in known)
+        return {name: common} if common else {}
+
+    def _build_default(self) -> Node | None:
+        if self._default is None and self._config is not None:
+            self._default = Evaluator().model(self.cls, WatchedConfig(self._config, self._read))
+        return self._default
+
+    def _others(self) -> Iterator[Node]:
+        assert self._config is not None
+        assert self._default is not None
+        modules = frozenset(node.cls.module for _, node in walk(self._default) if node.cls is not None)
+        for config in varied(self._config, self._read, modules | {self._config.cls.module}):
+            yield Evaluator().model(self.cls, config)
+
+
+def _empty_plans(model: Node) -> dict[str, Any]:
+    """The merged plans that are empty, though no child is out of sight that could bring one."""
+    if any(value is UNKNOWN for node in _carriers(model) for value in node.attributes.values()):
+        return {}
+    return {name: plan for name, plan in plan_facts(model).items() if not plan}
+
+
+def _carriers(model: Node) -> Iterator[Node]:
+    """The modules whose plans are merged into the model's: itself, and children with a plan of their own."""
+    yield model
+    for _, child in model.children():
+        if "_tp_plan" in child.attributes:
+            yield from _carriers(child)
+
+
+def _children(cls: ClassSource, model: Node) -> dict[str, frozenset[str]]:
+    """The names, of the model and of its base model, that are modules or may be."""
+    facts = {"head_children": _possible_children(model)}
+    base = plans.base_model(Frame(Evaluator(), cls.module), model)
+    if isinstance(base, Node) and base.complete:
+        facts["base_children"] = _possible_children(base)
+    return facts
+
+
+def _possible_children(node: Node) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, value in node.attributes.items()
+        if value is UNKNOWN or (isinstance(value, Node) and value.is_module)
+    )
+
+
+def _faults_of(model: Node, name: str) -> tuple[tuple[str, str], ...] | None:
+    """The faults of one analysis; None where it came to no end."""
+    found: tuple[tuple[str, str], ...] | None = body_gathers(model)[name]().get(name)
+    return found
+
+
+def _in_every_layer(model: Node, where: str) -> bool:
+    """Whether a module that a fault names is in each of the layers: another config may have one kind of layer alone."""
+    if ".*." not in where:
+        return True
+    holder, _, rest = where.partition(".*.")
+    layers = next((node for name, node in walk(model) if name == holder), None)
+    return layers is None or all(_leads(layer, rest.split(".")) for _, layer in layers.children())
+
+
+def _leads(node: Node, names: list[str]) -> bool:
+    if not names or names[0] == "*":
+        return True
+    child = node.attributes.get(names[0])
+    return isinstance(child, Node) and _leads(child, names[1:])
