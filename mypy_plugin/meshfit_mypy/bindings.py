@@ -88,7 +88,7 @@ class Bindings:
         returns: function -> what it returns; `None` stands for a bare `return`.
         open_globals: a part of the file cannot be seen or rebinds by text, so no global is certain.
         stars: modules whose names are imported with `*`.
-        stored: variable -> the attributes of its object that something is stored into, however deep.
+        stored: variable -> paths of attributes, from its object on, that something is stored into.
     """
 
     __slots__ = ("attributes", "classes", "doubtful", "names", "open_globals", "returns", "selves", "stars", "stored")
@@ -101,7 +101,7 @@ class Bindings:
         self.returns: dict[FuncItem, list[Expression | None]] = {}
         self.open_globals = False
         self.stars: list[str] = []
-        self.stored: dict[SymbolNode, set[str]] = {}
+        self.stored: dict[SymbolNode, set[tuple[str, ...]]] = {}
         self.classes: list[TypeInfo] = []
 
     def are_related(self, one: TypeInfo, other: TypeInfo) -> bool:
@@ -356,12 +356,12 @@ class _Walk:
             self.search(target.index)
 
     def store(self, target: Expression) -> None:
-        name = ""
+        path: tuple[str, ...] = ()
         while isinstance(target, (MemberExpr, IndexExpr)):
-            name = target.name if isinstance(target, MemberExpr) else name
+            path = (target.name, *path) if isinstance(target, MemberExpr) else path
             target = target.expr if isinstance(target, MemberExpr) else target.base
-        if name and isinstance(target, NameExpr) and target.node is not None:
-            self.found.stored.setdefault(target.node, set()).add(name)
+        if path and isinstance(target, NameExpr) and target.node is not None:
+            self.found.stored.setdefault(target.node, set()).add(path)
 
     def bind_name(self, target: NameExpr, binding: Binding, *, annotated: bool) -> None:
         node = target.node

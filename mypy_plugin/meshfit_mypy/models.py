@@ -10,6 +10,7 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, ProperType, Un
 
 from meshfit.errors import MeshfitError
 from meshfit.readers.class_summary import RELEVANT
+from meshfit.readers.mesh_calls import has_unknown
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
 from meshfit_mypy.writes import writes_of
 
@@ -75,7 +76,7 @@ def possible_models(
     built = _built(expr, reader, plugin)
     if built is None and plugin.settings.parameters:
         built = _typed(proper, plugin)
-    if not built or any(_is_written(info, reader) for info, _ in built):
+    if not built or any(_is_written(info, reader) for info, _ in built) or _stores(expr, RELEVANT, reader):
         return None
     granted = frozenset(axis for info in _classes(proper) or () for axis in _granted(info))
     return tuple(Candidate(facts, granted) for _, facts in built)
@@ -83,7 +84,7 @@ def possible_models(
 
 def pretrained_models(call: CallExpr, reader: Reader, plugin: MeshfitPlugin) -> tuple[Candidate, ...] | None:
     """What `A.from_pretrained(...)` makes, None where the class is not known."""
-    built = _loaded(call, reader, plugin)
+    built = _loaded(call, reader, plugin, sized=True)
     if not built or any(_is_written(info, reader) for info, _ in built):
         return None
     return tuple(Candidate(facts) for _, facts in built)
@@ -131,6 +132,20 @@ def _granted(info: TypeInfo) -> Iterable[str]:
 _Built = list[tuple[TypeInfo, "ModelFacts"]]
 
 
+def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
+    """Whether the file may store into one of these attributes of the model, or deeper; one just made has no writes."""
+    if isinstance(model, CallExpr):
+        return False
+    found, wanted = reader.bindings, frozenset(names)
+    if not isinstance(model, NameExpr):
+        paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
+        return any(not wanted.isdisjoint(path) for path in paths)
+    changed = {root for root, paths in found.stored.items() if any(path[0] in wanted for path in paths)}
+    if any((None, ()) in found.names.get(root, ()) for root in changed if root not in found.selves):
+        return True  # a parameter, which may be this model
+    return bool(changed) and writes_of(reader.tree).reaches(model.node, changed)
+
+
 def _typed(type_: ProperType, plugin: MeshfitPlugin) -> _Built | None:
     infos = _classes(type_)
     if not infos:
@@ -146,47 +161,43 @@ def _built(expr: Expression, reader: Reader, plugin: MeshfitPlugin) -> _Built | 
     roots = reader.sources(expr)
     if not roots:
         return None
+    sized = not _stores(expr, ("config",), reader)
     found: _Built = []
     for root in roots:
         models = None
         if isinstance(root, CallExpr):
-            models = _constructed(root, reader, plugin) or _loaded(root, reader, plugin)
+            models = _constructed(root, reader, plugin, sized) or _loaded(root, reader, plugin, sized)
         if not models:
             return None
         found += models
     return found
 
 
-def _constructed(call: CallExpr, reader: Reader, plugin: MeshfitPlugin) -> _Built | None:
+def _constructed(call: CallExpr, reader: Reader, plugin: MeshfitPlugin, sized: bool) -> _Built | None:
     """What `MyLM(config)` makes, one for each config that `config` may be."""
     info = _class_of(call.callee)
     if info is None or not is_model(info):
         return None
     given = _argument(call, "config", 0)
-    configs = None if given is None or _may_change(given, reader) else reader.sources(given)
-    values = [_config_values(root, reader) for root in configs or ()]
-    if not values or any(value is None for value in values):
+    configs = None
+    if sized and given is not None and not reader.is_mutated(given):
+        configs = reader.sources(given)
+    values = [value for root in configs or () for value in _config_values(root, reader)]
+    if not values or None in values:
         return [(info, facts_of_type(info, plugin.files))]
     return [(info, _with_values(info, value, plugin)) for value in values if value is not None]
 
 
-def _may_change(config: Expression, reader: Reader) -> bool:
-    """Whether the file may write a value of the config, before it makes a model or through the model it made."""
-    return reader.is_mutated(config) or ".config" in writes_of(reader.tree).written
-
-
-def _config_values(root: Expression, reader: Reader) -> tuple[str, dict[str, Any]] | None:
-    """The class and the values of `LlamaConfig(num_key_value_heads=2)`, None where one of them is not known."""
+def _config_values(root: Expression, reader: Reader) -> list[tuple[str, dict[str, Any]] | None]:
+    """The class and the values of `LlamaConfig(num_key_value_heads=2)`, each that it may be; None for an unknown."""
     info = _class_of(root.callee) if isinstance(root, CallExpr) else None
     if info is None or not isinstance(root, CallExpr) or not info.fullname.startswith("transformers.models."):
-        return None
-    found: dict[str, Any] = {}
-    for name, kind, argument in zip(root.arg_names, root.arg_kinds, root.args, strict=True):
-        values = reader.values(argument) if kind is ARG_NAMED else None
-        if name is None or values is None or len(values) != 1:
-            return None
-        found[name] = values[0]
-    return info.name, found
+        return [None]
+    if any(kind is not ARG_NAMED for kind in root.arg_kinds):
+        return [None]
+    names = [name or "" for name in root.arg_names]
+    choices = reader.combinations(root.args)
+    return [None if has_unknown(choice) else (info.name, dict(zip(names, choice, strict=True))) for choice in choices]
 
 
 def _with_values(info: TypeInfo, config: tuple[str, dict[str, Any]], plugin: MeshfitPlugin) -> ModelFacts:
@@ -206,7 +217,7 @@ def _with_values(info: TypeInfo, config: tuple[str, dict[str, Any]], plugin: Mes
     return with_config(info, plugin.files, read)
 
 
-def _loaded(call: CallExpr, reader: Reader, plugin: MeshfitPlugin) -> _Built | None:
+def _loaded(call: CallExpr, reader: Reader, plugin: MeshfitPlugin, sized: bool) -> _Built | None:
     """What `A.from_pretrained(path)` makes; its sizes are known where the options name the folder."""
     callee = call.callee
     if not isinstance(callee, MemberExpr) or callee.name != "from_pretrained":
@@ -214,8 +225,8 @@ def _loaded(call: CallExpr, reader: Reader, plugin: MeshfitPlugin) -> _Built | N
     info = _class_of(callee.expr)
     if info is None or not is_model(info):
         return None
-    place = _checkpoint(call, reader, plugin)
-    if place is None or ".config" in writes_of(reader.tree).written:
+    place = _checkpoint(call, reader, plugin) if sized else None
+    if place is None:
         return [(info, facts_of_type(info, plugin.files))]
     return [(info, _with_checkpoint(info, place, plugin))]
 
