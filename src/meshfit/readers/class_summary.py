@@ -116,14 +116,14 @@ class ClassSummary:
         declared: Mapping[str, bool] | None = None,
         opaque: bool = False,
     ) -> None:
-        self.name = name
-        self.values = dict(values or {})
-        self.unknown = frozenset(unknown)
-        self.by_instance = frozenset(by_instance)
-        self.names = frozenset(names)
-        self.forward = None if forward is None else tuple(forward)
-        self.declared = None if declared is None else dict(declared)
-        self.opaque = opaque
+        self.name: str = name
+        self.values: dict[str, Any] = dict(values or {})
+        self.unknown: frozenset[str] = frozenset(unknown)
+        self.by_instance: frozenset[str] = frozenset(by_instance)
+        self.names: frozenset[str] = frozenset(names)
+        self.forward: tuple[str, ...] | None = None if forward is None else tuple(forward)
+        self.declared: dict[str, bool] | None = None if declared is None else dict(declared)
+        self.opaque: bool = opaque
 
     @property
     def catches_all(self) -> bool:

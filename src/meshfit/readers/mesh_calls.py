@@ -55,8 +55,8 @@ class DeviceMesh:
     __slots__ = ("mesh_dim_names", "shape")
 
     def __init__(self, names: tuple[str, ...] | None, shape: tuple[Any, ...]) -> None:
-        self.mesh_dim_names = names
-        self.shape = shape
+        self.mesh_dim_names: tuple[str, ...] | None = names
+        self.shape: tuple[Any, ...] = shape
 
     def sliced(self, names: object) -> DeviceMesh:
         """`mesh["tp"]` or `mesh["dp", "tp"]`. Raises UnreadableCall for a name that is no dim, as a flattened one."""
