@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from mypy.nodes import Expression, FuncItem, MypyFile, Statement, SymbolNode
 
-__all__ = ["ITEM", "OPAQUE", "Binding", "Bindings", "bindings_of", "class_of", "makes_fields"]
+__all__ = ["ITEM", "OPAQUE", "Binding", "Bindings", "bindings_of", "bindings_so_far", "class_of", "makes_fields"]
 
 ITEM: Final = -1
 """The step of a binding that takes any item of what it stands on; other steps are indexes."""
@@ -123,10 +123,15 @@ def bindings_of(tree: MypyFile, *, anew: bool = False) -> Bindings:
     """
     kept = _kept.get(tree.fullname)
     if kept is None or anew or kept[0] is not tree.defs:
-        walk = _Walk()
-        walk.statements(tree.defs)
-        kept = _kept[tree.fullname] = (tree.defs, walk.found)
+        kept = _kept[tree.fullname] = (tree.defs, bindings_so_far(tree))
     return kept[1]
+
+
+def bindings_so_far(tree: MypyFile) -> Bindings:
+    """The bindings of a file whose functions mypy has not analysed yet: the names they bind are doubtful."""
+    walk = _Walk()
+    walk.statements(tree.defs)
+    return walk.found
 
 
 def class_of(receiver: Expression, selves: dict[Var, TypeInfo]) -> TypeInfo | None:

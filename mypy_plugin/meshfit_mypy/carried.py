@@ -1,129 +1,187 @@
-"""Meshes of other modules: what a module-level name is bound to travels with its type, also through mypy's cache.
+"""Meshes of other modules: what a name of a module is bound to, kept with the module in mypy's cache.
 
-The type of the name gets an attribute that no source can spell, holding the meshes and the name they belong to. A type
-that was copied to another name, or joined with another type, still has the attribute, so only the name that it tells
-is believed.
+A module that is read from the cache has names and types, but no statements. So while a module is checked, the meshes
+that its names certainly hold are written to one more variable of it, which no source can spell.
 """
 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from mypy.nodes import AssignmentStmt, CallExpr, ClassDef, FuncDef, NameExpr, ReturnStmt, Var
-from mypy.types import CallableType, ExtraAttrs, Instance, LiteralType, get_proper_type
+from mypy.nodes import (
+    GDEF,
+    AssignmentStmt,
+    CallExpr,
+    ClassDef,
+    ExpressionStmt,
+    FuncDef,
+    MemberExpr,
+    MypyFile,
+    NameExpr,
+    ReturnStmt,
+    StrExpr,
+    SymbolTableNode,
+    Var,
+)
+from mypy.types import CallableType, ExtraAttrs, Instance, LiteralType, NoneType, get_proper_type
 
 from meshfit.errors import MeshError
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.partial_mesh import PartialMesh
-from meshfit_mypy.bindings import makes_fields
+from meshfit.readers.mesh_calls import UnreadableCall, mesh_of_call
+from meshfit_mypy.bindings import bindings_so_far, makes_fields
 from meshfit_mypy.callees import definition_of
+from meshfit_mypy.evaluation import literal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy.nodes import Expression, Statement
-    from mypy.plugin import FunctionContext, MethodContext
+    from mypy.plugin import AnalyzeTypeContext, FunctionContext, MethodContext
     from mypy.types import Type
 
     from meshfit_mypy.expressions import Reader
 
-__all__ = ["carried_meshes", "carry"]
+__all__ = ["carried_meshes", "carry", "carry_function"]
 
-_KEY: Final = "<meshfit>"
+_STORE: Final = "meshfit@carried"
+"""The variable. The daemon keeps names with an `@` when it analyses a module again."""
 
 
 def carry(ctx: FunctionContext | MethodContext, reader: Reader) -> Type:
-    """The type of a mesh constructor's call, with the meshes it makes where it is the only binding of a name."""
+    """Keep the meshes of a constructor's call for other modules, where it is the only binding of a name.
+
+    Returns:
+        The type of the call. In the daemon it tells the meshes apart, so that a change of them is one of the type.
+    """
     from meshfit_mypy.meshes import possible_meshes
 
     call, made = ctx.context, get_proper_type(ctx.default_return_type)
-    if not isinstance(call, CallExpr) or not isinstance(made, Instance):
+    target = _target(reader.tree.defs, call) if isinstance(call, CallExpr) else None
+    node = reader.variable(target) if target is not None else None
+    if target is None or node is None or not isinstance(call, CallExpr):
         return ctx.default_return_type
-    target = _target(reader.tree.defs, call)
-    if target is None or not _is_certain(target, reader):
+    meshes = possible_meshes(call, reader, made) if _is_certain(target, node, reader) else None
+    text = _keep(reader.tree, node.fullname, meshes)
+    if not text or not ctx.api.options.fine_grained_incremental or not isinstance(made, Instance):
         return ctx.default_return_type
-    meshes = possible_meshes(call, reader, made)
-    text = _written(target, meshes or ())
-    if text is None:
-        return ctx.default_return_type
-    marked = _marked(made, text, ctx)
-    if isinstance(target, FuncDef):
-        if isinstance(target.type, CallableType) and _same_class(target.type.ret_type, made):
-            target.type = target.type.copy_modified(ret_type=marked)
-        return ctx.default_return_type
-    node = target.node
-    if isinstance(node, Var) and not node.is_inferred and node.type is not None and _same_class(node.type, made):
+    marked = _marked(made, text, ctx.api.named_generic_type("builtins.str", []))
+    declared = get_proper_type(node.type)
+    if not node.is_inferred and isinstance(declared, Instance) and declared.type is made.type:
         node.type = marked
     return marked
 
 
+def carry_function(ctx: AnalyzeTypeContext, name: str) -> Type:
+    """Keep the mesh of a function of the module whose only statement returns `name(...)` of literals.
+
+    Called for each annotation `name`: bodies of functions are checked after what other modules see of a module has
+    been written.
+    """
+    api: Any = ctx.api
+    made: Instance = api.named_type(name, [])
+    made.set_line(ctx.context)
+    tree: MypyFile = api.api.modules[api.api.cur_mod_id]
+    for function in tree.defs:
+        declared = function.type if isinstance(function, FuncDef) else None
+        if isinstance(function, FuncDef) and isinstance(declared, CallableType) and declared.ret_type is ctx.type:
+            text = _keep(tree, function.fullname, _returned(function, ctx.type.name, name, tree))
+            if text and api.options.fine_grained_incremental:
+                return _marked(made, text, api.named_type("builtins.str", []))
+    return made
+
+
 def carried_meshes(root: Expression, reader: Reader) -> tuple[MeshSpec, ...] | None:
-    """The meshes that a name, or a call of a function, of another module stands for; None when it tells none."""
-    if isinstance(root, CallExpr):
-        node = definition_of(root.callee)
-        declared = node.type.ret_type if isinstance(node, FuncDef) and isinstance(node.type, CallableType) else None
-    else:
-        node = reader.variable(root)
-        declared = node.type if node is not None else None
-    typed = get_proper_type(declared)
-    if node is None or not isinstance(typed, Instance) or typed.extra_attrs is None:
+    """The meshes that a name, or a call of a function, of another module stands for; None when none are kept."""
+    node = definition_of(root.callee) if isinstance(root, CallExpr) else reader.variable(root)
+    if not isinstance(node, (Var, FuncDef)):
         return None
-    literal = get_proper_type(typed.extra_attrs.attrs.get(_KEY))
-    if not isinstance(literal, LiteralType) or not isinstance(literal.value, str):
-        return None
-    owner, meshes = json.loads(literal.value)
-    if owner != node.fullname:
-        return None
-    return tuple(_mesh(mesh) for mesh in meshes)
+    home = node.info.module_name if node.info else node.fullname.rpartition(".")[0]
+    tree = reader.modules.get(home)
+    return None if tree is None or tree is reader.tree else _kept(_text(tree)).get(node.fullname)
 
 
-def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | FuncDef | None:
-    """The name of the module, or of a class of it, that is assigned the call; or the function that returns it."""
+def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | MemberExpr | None:
+    """What is assigned the call: a name of the module or of a class of it, or an attribute that a method sets."""
     for statement in statements:
         if isinstance(statement, AssignmentStmt):
-            if statement.rvalue is call:
-                name = statement.lvalues[0]
-                return name if len(statement.lvalues) == 1 and isinstance(name, NameExpr) else None
+            if statement.rvalue is call and len(statement.lvalues) == 1:
+                target = statement.lvalues[0]
+                return target if isinstance(target, (NameExpr, MemberExpr)) else None
         elif isinstance(statement, ClassDef):
-            if statement.line <= call.line and (found := _target(statement.defs.body, call)) is not None:
-                return found if isinstance(found, NameExpr) else None
-        elif isinstance(statement, FuncDef) and statement.body.body:
-            last = statement.body.body[-1]
-            if isinstance(last, ReturnStmt) and last.expr is call:
-                return statement
+            for inner in statement.defs.body:
+                body = inner.body.body if isinstance(inner, FuncDef) else [inner]
+                found = _target((part for part in body if isinstance(part, AssignmentStmt)), call)
+                if found is not None and isinstance(found, MemberExpr) is isinstance(inner, FuncDef):
+                    return found
     return None
 
 
-def _is_certain(target: NameExpr | FuncDef, reader: Reader) -> bool:
+def _is_certain(target: NameExpr | MemberExpr, node: Var, reader: Reader) -> bool:
+    """Whether nothing else in the file is bound to the target, or writes to what it holds."""
     found = reader.bindings
-    if isinstance(target, FuncDef):
-        return reader.is_plain(target) and len(found.returns.get(target, ())) == 1
-    node = target.node
-    if not isinstance(node, Var) or len(found.names.get(node, ())) != 1 or target.name in found.doubtful:
+    if "*" in found.attributes or reader.is_mutated(target):
         return False
     if node.info:
-        writes = [
-            owner
-            for owner, _ in found.attributes.get(target.name, ())
-            if owner is None or found.are_related(owner, node.info)
-        ]
-        return len(writes) == 1 and not makes_fields(node.info)
-    return not reader.is_open(target.name) and not reader.is_mutated(target)
+        return not makes_fields(node.info) and len(reader.written_on(node.info, node.name)) == 1
+    is_once = isinstance(target, NameExpr) and len(found.names.get(node, ())) == 1
+    return is_once and node.name not in found.doubtful and not reader.is_open(node)
 
 
-def _same_class(declared: Type, made: Instance) -> bool:
-    proper = get_proper_type(declared)
-    return isinstance(proper, Instance) and proper.type is made.type
+def _returned(function: FuncDef, spelled: str, name: str, tree: MypyFile) -> tuple[MeshSpec, ...] | None:
+    statements = function.body.body
+    if statements and isinstance(statements[0], ExpressionStmt) and isinstance(statements[0].expr, StrExpr):
+        statements = statements[1:]  # a docstring
+    last = statements[0] if len(statements) == 1 else None
+    call = last.expr if isinstance(last, ReturnStmt) else None
+    if not isinstance(call, CallExpr) or not isinstance(call.callee, NameExpr) or call.callee.name != spelled:
+        return None
+    doubtful = {function.name, spelled} & bindings_so_far(tree).doubtful
+    flags = function.is_generator or function.is_coroutine or function.is_decorated or function.is_overload
+    parameters = [argument.variable.name for argument in function.arguments]
+    if doubtful or flags or spelled in parameters or any(kind.is_star() for kind in call.arg_kinds):
+        return None
+    values = [literal_of(argument) for argument in call.args]
+    positional = [value for key, value in zip(call.arg_names, values, strict=True) if key is None]
+    keywords = {key: value for key, value in zip(call.arg_names, values, strict=True) if key is not None}
+    try:
+        return (mesh_of_call(name, positional, keywords),)
+    except (MeshError, UnreadableCall):
+        return None
 
 
-def _marked(made: Instance, text: str, ctx: FunctionContext | MethodContext) -> Instance:
-    literal = LiteralType(text, ctx.api.named_generic_type("builtins.str", []))
-    return Instance(made.type, made.args, made.line, made.column, extra_attrs=ExtraAttrs({_KEY: literal}))
+# --- the store
 
 
-def _written(target: NameExpr | FuncDef, meshes: Iterable[MeshSpec | MeshError]) -> str | None:
-    node = target.node if isinstance(target, NameExpr) else target
+def _keep(tree: MypyFile, owner: str, meshes: Iterable[MeshSpec | MeshError] | None) -> str:
+    """Write the meshes of `owner`, or that none are known. Returns what was written, empty for nothing."""
+    rows = _rows(meshes or ())
+    store = json.loads(_text(tree) or "{}")
+    if rows is None:
+        if store.pop(owner, None) is None:
+            return ""
+    else:
+        store[owner] = rows
+    symbol = tree.names.get(_STORE)
+    if symbol is None:
+        variable = Var(_STORE, NoneType())
+        variable._fullname = f"{tree.fullname}.{_STORE}"  # noqa: SLF001 - as mypy's own plugins set it
+        symbol = tree.names[_STORE] = SymbolTableNode(GDEF, variable, module_public=False, plugin_generated=True)
+    if isinstance(symbol.node, Var):
+        symbol.node.final_value = json.dumps(store, sort_keys=True)
+    return "" if rows is None else json.dumps(rows)
+
+
+def _text(tree: MypyFile) -> str:
+    symbol = tree.names.get(_STORE)
+    text = symbol.node.final_value if symbol is not None and isinstance(symbol.node, Var) else None
+    return text if isinstance(text, str) else ""
+
+
+def _rows(meshes: Iterable[MeshSpec | MeshError]) -> list[Any] | None:
+    """The meshes as JSON has them; None where there are none, one is refused, or one holds what JSON does not."""
     rows: list[Any] = []
     for mesh in meshes:
         if isinstance(mesh, MeshError):
@@ -131,14 +189,25 @@ def _written(target: NameExpr | FuncDef, meshes: Iterable[MeshSpec | MeshError])
         unknown = sorted(mesh.unknown) if isinstance(mesh, PartialMesh) else []
         rows.append([{axis: mesh.size(axis) for axis in mesh.used}, unknown, mesh.engine, dict(mesh.settings)])
     try:
-        return json.dumps([node.fullname if node is not None else "", rows], sort_keys=True) if rows else None
+        json.dumps(rows)
     except TypeError:
         return None
+    return rows or None
 
 
-def _mesh(row: list[Any]) -> MeshSpec:
-    sizes, unknown, engine, settings = row
+@lru_cache(maxsize=64)
+def _kept(text: str) -> Mapping[str, tuple[MeshSpec, ...]]:
+    store = json.loads(text) if text else {}
+    return {owner: tuple(_mesh(*row) for row in rows) for owner, rows in store.items()}
+
+
+def _mesh(sizes: Mapping[str, int], unknown: list[str], engine: str | None, settings: Mapping[str, Any]) -> MeshSpec:
     known: dict[str, Any] = {f"{axis}_size": sizes[axis] for axis in AXES if axis in sizes}
     if unknown:
         return PartialMesh(unknown, **known, engine=engine, settings=settings)
     return MeshSpec(**known, engine=engine, settings=settings)
+
+
+def _marked(made: Instance, text: str, str_type: Instance) -> Instance:
+    attributes = ExtraAttrs({_STORE: LiteralType(text, str_type)})
+    return Instance(made.type, made.args, made.line, made.column, extra_attrs=attributes)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from meshfit_mypy.expressions import Reader
 
-__all__ = ["CONSTANTS", "enum_member", "evaluated", "literals_of", "truth"]
+__all__ = ["CONSTANTS", "enum_member", "evaluated", "literal_of", "literals_of", "truth"]
 
 CONSTANTS: Final[Mapping[str, object]] = {"builtins.True": True, "builtins.False": False, "builtins.None": None}
 """Names that are literals."""
@@ -55,6 +55,15 @@ def truth(root: Expression) -> bool | None:
     if isinstance(root, NameExpr) and root.fullname in CONSTANTS:
         return bool(CONSTANTS[root.fullname])
     return None
+
+
+def literal_of(expr: Expression) -> object:
+    """The value of a literal whose names mypy need not have resolved; `UNKNOWN` for any other expression."""
+    if isinstance(expr, (IntExpr, StrExpr, FloatExpr)):
+        return expr.value
+    if isinstance(expr, NameExpr):
+        return CONSTANTS.get(f"builtins.{expr.name}", UNKNOWN)
+    return UNKNOWN
 
 
 def literals_of(node: Var) -> tuple[object, ...] | None:

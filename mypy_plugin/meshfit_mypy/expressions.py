@@ -194,6 +194,7 @@ class Reader:
         if module and module != self.tree.fullname and not node.info:
             if found.names.get(node):
                 raise _Unreadable
+            self._passed.append((expr, False))
             return [expr]
         bound = found.names.get(node)
         if bound is None and not node.info:
@@ -201,7 +202,7 @@ class Reader:
             bound = self._renew().names.get(node)
         if literals_of(node) is not None and (not bound or any(value is None for value, _ in bound)):
             return [expr]
-        if not bound or (module and not node.is_final and self.is_open(expr.name)):
+        if not bound or (module and not node.info and self.is_open(node)):
             raise _Unreadable
         self._passed.append((expr, False))
         return self._bound(node, bound)
@@ -212,12 +213,14 @@ class Reader:
             self._found = bindings_of(self.tree, anew=True)
         return self.bindings
 
-    def is_open(self, name: str) -> bool:
-        """Whether a global may be bound by what the walk does not see."""
+    def is_open(self, node: Var) -> bool:
+        """Whether a global may be bound by what the walk over the file does not see."""
+        if node.is_final:
+            return False
         if self.bindings.open_globals:
             return True
         stars = (self.modules.get(star) for star in self.bindings.stars)
-        return any(module is None or name in module.names for module in stars)
+        return any(module is None or node.name in module.names for module in stars)
 
     def _bound(self, key: object, bindings: Iterable[Binding]) -> list[Expression]:
         if key in self._barred:
@@ -355,7 +358,7 @@ class Reader:
         info = class_of(base, self.bindings.selves)
         if info is None:
             raise _Unreadable
-        written = self._written_on(info, expr.name)
+        written = self.written_on(info, expr.name)
         owner = next((cls for cls in info.mro if expr.name in cls.names), info)
         if owner.module_name != self.tree.fullname:
             if written:
@@ -364,7 +367,7 @@ class Reader:
         self._passed.append((expr, False))
         return self._bound((info, expr.name), written)
 
-    def _written_on(self, info: TypeInfo, name: str) -> list[Binding]:
+    def written_on(self, info: TypeInfo, name: str) -> list[Binding]:
         """What is bound to an attribute of instances of a class."""
         symbol = info.get(name)
         if symbol is None or not isinstance(symbol.node, Var) or symbol.node.is_property:

@@ -130,6 +130,8 @@ class _Meshes:
 
         carried = carried_meshes(root, self.reader)
         if carried is not None:
+            if any(mesh.engine for mesh in carried) and self.reader.is_mutated(expr):
+                raise UnreadableCall  # whoever has an engine may be written to
             return list(carried)
         values = self.reader.possible(root)
         held = root is not expr and any(isinstance(value, (dict, list)) for value in values)
