@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy.nodes import MypyFile
     from mypy.options import Options as MypyOptions
-    from mypy.plugin import ClassDefContext, FunctionContext, MethodContext, ReportConfigContext
+    from mypy.plugin import AnalyzeTypeContext, ClassDefContext, FunctionContext, MethodContext, ReportConfigContext
     from mypy.types import Type
 
 __all__ = ["MeshfitPlugin", "codes", "plugin"]
@@ -48,6 +48,9 @@ _METHODS: Final = {
     "from_pretrained": "from_pretrained",
 }
 _MESH_METHODS: Final = {"meshfit.mesh.MeshSpec.parse": "mesh_call", "meshfit.mesh.MeshSpec.of": "mesh_call"}
+_MESH_CLASSES: Final = frozenset(
+    {"meshfit.mesh.MeshSpec", "transformers.distributed.configuration_utils.DistributedConfig"}
+)
 
 
 def plugin(version: str) -> type[Plugin]:  # noqa: ARG001 - mypy passes its version
@@ -88,6 +91,10 @@ class MeshfitPlugin(Plugin):
         name = _METHODS.get(fullname.rpartition(".")[2]) or _MESH_METHODS.get(fullname)
         return None if name is None else lambda ctx: self._guarded(name, ctx)
 
+    def get_type_analyze_hook(self, fullname: str) -> Callable[[AnalyzeTypeContext], Type] | None:
+        """Keep the meshes that annotated functions return, for other modules."""
+        return None if fullname not in _MESH_CLASSES else lambda ctx: self._annotation(fullname, ctx)
+
     def _record_class(self, ctx: ClassDefContext) -> None:
         try:
             from meshfit_mypy.classes import record
@@ -112,6 +119,17 @@ class MeshfitPlugin(Plugin):
             _give_up()
             given: Type = ctx.default_return_type
             return given
+
+    def _annotation(self, name: str, ctx: AnalyzeTypeContext) -> Type:
+        made = ctx.api.named_type(name, [])
+        made.set_line(ctx.context)
+        try:
+            from meshfit_mypy.carried import carry_function
+
+            return carry_function(ctx, made)
+        except Exception:  # noqa: BLE001 - see `_give_up`
+            _give_up()
+            return made
 
 
 def _give_up() -> None:

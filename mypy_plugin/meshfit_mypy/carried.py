@@ -74,20 +74,23 @@ def carry(ctx: FunctionContext | MethodContext, reader: Reader) -> Type:
     return marked
 
 
-def carry_function(ctx: AnalyzeTypeContext, name: str) -> Type:
-    """Keep the mesh of a function of the module whose only statement returns `name(...)` of literals.
+def carry_function(ctx: AnalyzeTypeContext, made: Instance) -> Type:
+    """Keep the mesh of a function of the module whose only statement returns a constructor's call with literals.
 
-    Called for each annotation `name`: bodies of functions are checked after what other modules see of a module has
-    been written.
+    Args:
+        ctx: an annotation with the constructor's class; mypy may check the bodies of functions after it has written
+            what other modules see of this one.
+        made: the type that is annotated.
+
+    Returns:
+        The type; see `carry`.
     """
     api: Any = ctx.api
-    made: Instance = api.named_type(name, [])
-    made.set_line(ctx.context)
     tree: MypyFile = api.api.modules[api.api.cur_mod_id]
     for function in tree.defs:
         declared = function.type if isinstance(function, FuncDef) else None
         if isinstance(function, FuncDef) and isinstance(declared, CallableType) and declared.ret_type is ctx.type:
-            text = _keep(tree, function.fullname, _returned(function, ctx.type.name, name, tree))
+            text = _keep(tree, function.fullname, _returned(function, ctx.type.name, made.type.fullname, tree))
             if text and api.options.fine_grained_incremental:
                 return _marked(made, text, api.named_type("builtins.str", []))
     return made

@@ -14,6 +14,7 @@ from meshfit.mesh import AXES, MeshSpec
 from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.meshes import read_mesh
 from meshfit.readers.spellings import ALIASES, JOINED, SETTINGS
+from meshfit.readers.unknown import UNKNOWN
 
 __all__ = [
     "CONSTRUCTORS",
@@ -25,19 +26,6 @@ __all__ = [
     "mesh_of_call",
     "mesh_of_value",
 ]
-
-
-class _Unknown:
-    """The type of `UNKNOWN`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = _Unknown()
-"""A value of which nothing is known."""
 
 
 class UnreadableCall(Exception):  # noqa: N818 - a signal to whoever reads the source, no user's mistake
