@@ -1,6 +1,6 @@
 """What the mypy plugin costs: CPU time of mypy with and without it, paired. `python benchmarks/checker_cost.py`.
 
-The project is generated: 200 modules of 5 model classes, a mesh and a call each, half of them faulty, nothing
+The project is generated: 200 modules of 5 model classes, one mesh and one call, half of the calls faulty, nothing
 third-party. Only the ratios carry over between machines.
 """
 
@@ -37,14 +37,16 @@ class Model{number}(CapabilityMixin):
         for layer in self.layers:
             total += layer * scale * len(input_ids)
         return total
-
-
-MESH{number} = MeshSpec(tp_size={size}, dp_shard_size=2)
-
-
-def train{number}(model: Model{number}) -> None:
-    model.validate_for_mesh(MESH{number})
 '''
+
+CALL = """
+
+MESH = MeshSpec(tp_size=8, dp_shard_size=2)
+
+
+def train(model: Model{number}) -> None:
+    model.validate_for_mesh(MESH)
+"""
 
 SCRIPT = """
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -102,7 +104,8 @@ def write_project(folder: Path) -> None:
         text = '"""Models."""\n\nfrom __future__ import annotations\n\nfrom meshfit import CapabilityMixin, MeshSpec\n'
         for number in range(CLASSES):
             plan = '_tp_plan = {"layers": "colwise"}' if (module + number) % 2 else "_no_split: tuple[str, ...] = ()"
-            text += MODEL.format(number=number, layers=module + 2, width=64 * (number + 1), size=8, plan=plan)
+            text += MODEL.format(number=number, layers=module + 2, width=64 * (number + 1), plan=plan)
+        text += CALL.format(number=CLASSES - 1)
         (folder / f"models_{module}.py").write_text(text)
 
 

@@ -35,7 +35,7 @@ from mypy.nodes import (
 )
 
 from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fields
-from meshfit.readers.source.values import UNKNOWN
+from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.class_writes import plain_name, writes_of
 from meshfit_mypy.parts import parts, targets
 

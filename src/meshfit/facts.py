@@ -7,8 +7,7 @@ Readers gather facts and never judge; rules judge and never look at a model. Rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal, NoReturn
+from typing import Any, ClassVar, Final, Literal, NamedTuple, NoReturn
 
 from meshfit.errors import MissingFact
 
@@ -20,8 +19,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a fact was read.
 
     Args:
@@ -49,8 +47,7 @@ class Origin:
         return {key: value for key, value in parts.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleInfo:
+class ModuleInfo(NamedTuple):
     """One module of the model; layer numbers in its name are `*`.
 
     Args:
@@ -64,8 +61,7 @@ class ModuleInfo:
     heads: tuple[str, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(NamedTuple):
     """A checkpoint conversion on load.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from meshfit.errors import MeshfitError
 from meshfit.facts import Origin
@@ -88,8 +88,7 @@ class Violation:
         }
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class UnknownFact:
+class UnknownFact(NamedTuple):
     """A fact that a rule of an axis needed and nobody knew."""
 
     axis: str

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from meshfit.errors import PlanError
 from meshfit.facts import FACTS, ModelFacts
 from meshfit.readers.class_summary import FLAGS, NEMO_MIXIN, PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
-from meshfit.readers.source.values import UNKNOWN
+from meshfit.readers.unknown import UNKNOWN
 
 __all__ = ["Ancestor", "Shipped", "resolve"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from meshfit.readers.source.values import UNKNOWN
+from meshfit.readers.unknown import UNKNOWN
 
 __all__ = [
     "FLAGS",

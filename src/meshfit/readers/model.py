@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from meshfit.errors import MeshfitError, TargetError
@@ -196,7 +195,7 @@ def _structure(model: Any, facts: ModelFacts) -> dict[str, Any]:
         for name, module in found["modules"].items():
             written = source.modules.get(name)
             if written is not None and written.heads is not None and written.width == module.width:
-                found["modules"][name] = replace(module, heads=written.heads)
+                found["modules"][name] = module._replace(heads=written.heads)
     return found
 
 

@@ -10,12 +10,11 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from threading import RLock
 from types import ModuleType
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshfit.rules.registry import Rule, add_rule
 
@@ -40,8 +39,7 @@ class RuleLoadWarning(UserWarning):
     """Rules of another package could not be loaded; its verdicts are missing from the report."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """One line of an `entry_points.txt`: `name = target`, and the distribution whose folder holds it."""
 
     name: str

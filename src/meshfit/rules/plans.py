@@ -10,8 +10,7 @@ and distributed/expert_parallel.py.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
@@ -79,8 +78,7 @@ LOCAL_OUTPUT: Final = (
 """Styles that hand on a view of a distributed tensor (`to_local`), which autograd lets nobody modify in place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """One parameter that a plan cuts.
 
     Args:

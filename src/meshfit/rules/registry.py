@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from meshfit.facts import ModelFacts, Origin
 from meshfit.mesh import AXES, MeshSpec
@@ -16,8 +15,7 @@ ENGINES: Final = ("generic", "nemo", "transformers", "accelerate", "torchtitan")
 """The engines meshfit knows, in the order help texts list them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """What a rule yields: the part of a violation that the rule itself knows.
 
     Args:
@@ -40,8 +38,7 @@ class Finding:
 Judge = Callable[[ModelFacts, MeshSpec], Iterable[Finding]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """A judgement with its identity.
 
     Args:

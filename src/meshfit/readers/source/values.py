@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from meshfit.readers.unknown import UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     import ast
@@ -28,16 +30,6 @@ __all__ = [
     "Traced",
     "Unknown",
 ]
-
-
-class Unknown:
-    """The value of an expression that cannot be computed; every operation on it yields it again."""
-
-    def __repr__(self) -> str:
-        return "UNKNOWN"
-
-
-UNKNOWN: Final = Unknown()
 
 
 class Instance(Protocol):
