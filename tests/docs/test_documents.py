@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
     @property
     def needs_torch(self) -> bool:
-        return bool(re.search(r"\b(torch|transformers|CapabilityMixin)\b", self.text))
+        return bool(re.search(r"\b(torch|transformers|accelerate|CapabilityMixin)\b", self.text))
 
     @property
     def commands(self) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ def _parameters(language: str) -> list[Any]:
 
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
     """A block without a language would never run."""
-    assert {block.language for block in _blocks()} <= {"console", "python", "text", "bash", "json", "yaml"}
+    assert {block.language for block in _blocks()} <= {"console", "python", "text", "bash", "json", "yaml", "toml"}
 
 
 @pytest.mark.parametrize("block", _parameters("console"))
