@@ -61,10 +61,13 @@ if TYPE_CHECKING:
 
     from mypy.nodes import Expression, FuncItem, MypyFile, Statement, SymbolNode
 
-__all__ = ["ITEM", "OPAQUE", "Binding", "Bindings", "bindings_of", "bindings_so_far", "class_of", "makes_fields"]
+__all__ = ["ANY", "ITEM", "OPAQUE", "Binding", "Bindings", "bindings_of", "bindings_so_far", "class_of", "makes_fields"]
 
 ITEM: Final = -1
 """The step of a binding that takes any item of what it stands on; other steps are indexes."""
+
+ANY: Final = "*"
+"""Stands for every attribute, where one is written whose name is computed."""
 
 Binding = tuple["Expression | None", tuple[int, ...]]
 """An expression, and the steps from its value to what the name gets: `()` for the value itself."""
@@ -80,18 +83,30 @@ class Bindings:
 
     Attributes:
         names: what is bound to each variable; a variable that is only declared has an empty list.
-        attributes: attribute name -> its writes anywhere in the file, each with the class it is written on (None:
-            unknown).
+        attributes: attribute name, or `ANY` -> its writes anywhere in the file, each with the class it is written on
+            (None: unknown).
         doubtful: names that something else may be bound to: an unreachable branch, a second import, a redefinition.
         classes: the classes that the file defines.
         selves: the first parameter of each method -> the class.
         returns: function -> what it returns; `None` stands for a bare `return`.
         open_globals: a part of the file cannot be seen or rebinds by text, so no global is certain.
+        rebound: globals that are written as attributes of the module.
         stars: modules whose names are imported with `*`.
         stored: variable -> paths of attributes, from its object on, that something is stored into.
     """
 
-    __slots__ = ("attributes", "classes", "doubtful", "names", "open_globals", "returns", "selves", "stars", "stored")
+    __slots__ = (
+        "attributes",
+        "classes",
+        "doubtful",
+        "names",
+        "open_globals",
+        "rebound",
+        "returns",
+        "selves",
+        "stars",
+        "stored",
+    )
 
     def __init__(self) -> None:
         self.names: dict[SymbolNode, list[Binding]] = {}
@@ -100,6 +115,7 @@ class Bindings:
         self.selves: dict[Var, TypeInfo] = {}
         self.returns: dict[FuncItem, list[Expression | None]] = {}
         self.open_globals = False
+        self.rebound: set[str] = set()
         self.stars: list[str] = []
         self.stored: dict[SymbolNode, set[tuple[str, ...]]] = {}
         self.classes: list[TypeInfo] = []
@@ -343,6 +359,8 @@ class _Walk:
             self.bind_name(target, binding, annotated=annotated)
         elif isinstance(target, MemberExpr):
             written_on = class_of(target.expr, self.found.selves)
+            if self.is_module(target.expr):
+                self.found.rebound.add(target.name)
             self.found.attributes.setdefault(target.name, []).append((written_on, binding))
             if isinstance(target.node, Var):
                 self.found.names.setdefault(target.node, []).append(binding)
@@ -396,12 +414,32 @@ class _Walk:
             if callee.name == "exec" or (callee.name in _NAMESPACES and not call.args):
                 self.found.open_globals = True
             elif callee.name == "setattr" and len(call.args) > 1:
-                named = call.args[1]
-                name = named.value if isinstance(named, StrExpr) else "*"
-                self.found.attributes.setdefault(name, []).append((None, OPAQUE))
+                self.set_by_name(call.args[0], call.args[1])
         else:
+            if isinstance(callee, MemberExpr) and callee.name == "__setattr__" and call.args:
+                self.set_by_name(call.args[0], call.args[-2] if len(call.args) > 1 else None)
             stack.append(callee)
         stack.extend(call.args)
+
+    def set_by_name(self, receiver: Expression, name: Expression | None) -> None:
+        """`setattr(receiver, name, …)`."""
+        spelled = name.value if isinstance(name, StrExpr) else ANY
+        if self.is_module(receiver):
+            self.found.rebound.add(spelled)
+            self.found.open_globals |= spelled == ANY
+        owner = class_of(receiver, self.found.selves)
+        self.found.attributes.setdefault(spelled, []).append((owner, OPAQUE))
+
+    def is_module(self, receiver: Expression) -> bool:
+        """Whether `receiver` may be this module, so that its attributes are the file's globals."""
+        bound = self.found.names.get(receiver.node, ()) if isinstance(receiver, NameExpr) and receiver.node else ()
+        return _finds_module(receiver) or any(value is not None and _finds_module(value) for value, _ in bound)
+
+    def member(self, expression: MemberExpr, stack: list[Any]) -> None:
+        if expression.name == "__dict__":
+            owner = class_of(expression.expr, self.found.selves)
+            self.found.attributes.setdefault(ANY, []).append((owner, OPAQUE))
+        stack.append(expression.expr)
 
     def walrus(self, expression: AssignmentExpr, stack: list[Any]) -> None:
         self.bind(expression.target, (expression.value, ()))
@@ -423,6 +461,14 @@ class _Walk:
         outer, self.function = self.function, function
         self.block(function.body)
         self.function = outer
+
+
+def _finds_module(value: Expression) -> bool:
+    """Whether a value is a module by its name: `sys.modules[__name__]`, `importlib.import_module(…)`."""
+    if isinstance(value, IndexExpr):
+        return isinstance(value.base, (NameExpr, MemberExpr)) and value.base.name == "modules"
+    callee = value.callee if isinstance(value, CallExpr) else None
+    return isinstance(callee, (NameExpr, MemberExpr)) and callee.name in ("import_module", "__import__")
 
 
 def makes_fields(info: TypeInfo) -> bool:
@@ -471,7 +517,7 @@ _CHILDREN: Final[dict[type, Callable[[_Walk, Any, list[Any]], None]]] = {
     LambdaExpr: _Walk.anonymous,
     ListComprehension: lambda _, e, stack: stack.append(e.generator),
     SetComprehension: lambda _, e, stack: stack.append(e.generator),
-    MemberExpr: lambda _, e, stack: stack.append(e.expr),
+    MemberExpr: _Walk.member,
     IndexExpr: lambda _, e, stack: stack.extend((e.base, e.index)),
     OpExpr: lambda _, e, stack: stack.extend((e.left, e.right)),
     UnaryExpr: lambda _, e, stack: stack.append(e.expr),

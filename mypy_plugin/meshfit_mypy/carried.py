@@ -125,7 +125,7 @@ def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | Membe
 def _is_certain(target: NameExpr | MemberExpr, node: Var, reader: Reader) -> bool:
     """Whether nothing else in the file is bound to the target, or writes to what it holds."""
     found = reader.bindings
-    if "*" in found.attributes or reader.is_mutated(target):
+    if reader.is_mutated(target):
         return False
     if node.info:
         return not makes_fields(node.info) and len(reader.written_on(node.info, node.name)) == 1

@@ -38,7 +38,7 @@ from mypy.nodes import (
 from mypy.types import CallableType, Instance, get_proper_type
 
 from meshfit.readers.mesh_calls import UNKNOWN, has_unknown
-from meshfit_mypy.bindings import ITEM, bindings_of, class_of
+from meshfit_mypy.bindings import ANY, ITEM, bindings_of, class_of
 from meshfit_mypy.evaluation import CONSTANTS, enum_member, evaluated, literals_of, truth
 from meshfit_mypy.sequences import items_of
 
@@ -217,7 +217,7 @@ class Reader:
         """Whether a global may be bound by what the walk over the file does not see."""
         if node.is_final:
             return False
-        if self.bindings.open_globals:
+        if self.bindings.open_globals or node.name in self.bindings.rebound:
             return True
         stars = (self.modules.get(star) for star in self.bindings.stars)
         return any(module is None or node.name in module.names for module in stars)
@@ -278,8 +278,12 @@ class Reader:
     def _either(self, expr: OpExpr) -> list[Expression]:
         if expr.op not in ("and", "or"):
             return [expr]
-        left = [root for root in self._roots(expr.left) if truth(root) is not (expr.op == "and")]
-        return left + self._roots(expr.right)
+        stays = expr.op == "or"
+        left = self._roots(expr.left)
+        kept = [root for root in left if truth(root) is not (not stays)]
+        if left and all(truth(root) is stays for root in left):
+            return kept
+        return kept + self._roots(expr.right)
 
     def _item(self, expr: IndexExpr) -> list[Expression]:
         with self._complete():
@@ -376,13 +380,8 @@ class Reader:
         if len(homes) > 1 or any("__setattr__" in cls.names for cls in info.mro if cls.module_name in homes):
             raise _Unreadable
         found = self.bindings
-        if "*" in found.attributes:
-            raise _Unreadable
-        return [
-            binding
-            for owner, binding in found.attributes.get(name, ())
-            if owner is None or found.are_related(owner, info)
-        ]
+        writes = (*found.attributes.get(name, ()), *found.attributes.get(ANY, ()))
+        return [binding for owner, binding in writes if owner is None or found.are_related(owner, info)]
 
     def _walrus(self, expr: AssignmentExpr) -> list[Expression]:
         return self._roots(expr.value)
