@@ -79,6 +79,10 @@ class Program(NamedTuple):
 
     lines: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        """Short: a report of a batch lists every program of it, and names the one at fault besides."""
+        return f"<{self.lines[0]}>"
+
     def text(self, number: int) -> str:
         """The source, with names of its own."""
         return "\n".join(self.lines).replace("{n}", str(number)) + "\n"
@@ -207,7 +211,7 @@ _whole = st.sampled_from(
         ["async def later(self) -> None:", "    await self.later()"],
     ]
 )
-_body = st.lists(st.one_of(_assignment, _assignment, _flag, _changed, _branched, _method, _whole), max_size=4)
+_body = st.lists(st.one_of(_assignment, _assignment, _flag, _changed, _branched, _method, _whole), max_size=3)
 _bases = st.sampled_from(
     [
         "CapabilityMixin, nn.Module",
@@ -243,6 +247,9 @@ _afterwards = st.lists(
 def _class(
     bases: str, body: list[list[str]], decorator: list[str], child: list[list[str]] | None, after: list[str]
 ) -> list[str]:
+    if any("dataclass" in line for line in decorator):
+        # mypy itself ends with an internal error where a method of a dataclass is assigned anew
+        body = [member for member in body if not member[0].startswith("def ")]
     lines = [line for member in body for line in member] or ["pass"]
     if "Linear" in bases:
         lines += ["def __init__(self) -> None:", "    super().__init__(2, 2)"]
@@ -343,7 +350,8 @@ def programs(draw: st.DrawFn) -> Program:
     """A class, perhaps with a child, and a function that validates a mesh for one of the two."""
     child = draw(st.one_of(st.none(), st.none(), _body))
     decorator = draw(_decorator)
-    made = _class(draw(_bases), draw(_body), decorator, child, draw(_afterwards))
+    afterwards = draw(st.one_of(st.just([]), st.just([]), _afterwards))
+    made = _class(draw(_bases), draw(_body), decorator, child, afterwards)
     model = "D{n}()" if child is not None and "@final" not in decorator else "C{n}()"
     how = draw(st.sampled_from(["method", "method", "method", "function", "class", "any", "written", "passed on"]))
     flow = _flow(draw(_mesh), draw(_simple), draw(st.sampled_from(SHAPES)), model, how)

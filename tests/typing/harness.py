@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import venv
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -131,6 +132,7 @@ def run(files: Sequence[Path], folder: Path, *flags: str, more: str = "", root: 
     if not python.exists():
         interpreter(python)
     config = write_config(folder, more)
+    limit = sys.getrecursionlimit()
     with mock.patch.dict(os.environ, {"MESHFIT_DEBUG": "1", "MYPYPATH": str(root)}):
         out, err, status = api.run(
             [
@@ -140,6 +142,8 @@ def run(files: Sequence[Path], folder: Path, *flags: str, more: str = "", root: 
                 *map(str, files),
             ]
         )
+    # mypy raises it for good, which hypothesis minds
+    sys.setrecursionlimit(limit)
     found = parse(out + err, root)
     # an INTERNAL ERROR goes past the streams that mypy hands back
     return [*found, Diagnostic("", 0, "error", "mypy ended with exit code 2", "crash")] if status == 2 else found
