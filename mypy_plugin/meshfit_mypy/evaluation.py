@@ -25,7 +25,8 @@ from mypy.nodes import (
 )
 from mypy.types import LiteralType, NoneType, UnionType, get_proper_type
 
-from meshfit.readers.mesh_calls import UNKNOWN, has_unknown
+from meshfit.readers.unknown import UNKNOWN
+from meshfit.readers.unknown_sizes import has_unknown
 from meshfit_mypy.bindings import makes_fields
 from meshfit_mypy.folding import fold, fold_call, fold_comparison, fold_unary
 

@@ -37,7 +37,8 @@ from mypy.nodes import (
 )
 from mypy.types import CallableType, Instance, get_proper_type
 
-from meshfit.readers.mesh_calls import UNKNOWN, has_unknown
+from meshfit.readers.unknown import UNKNOWN
+from meshfit.readers.unknown_sizes import has_unknown
 from meshfit_mypy.bindings import ANY, ITEM, bindings_of, class_of
 from meshfit_mypy.evaluation import CONSTANTS, enum_member, evaluated, literals_of, truth
 from meshfit_mypy.sequences import items_of

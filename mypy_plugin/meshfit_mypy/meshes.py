@@ -22,12 +22,12 @@ from meshfit.mesh import AXES, MeshSpec
 from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.mesh_calls import (
     CONSTRUCTORS,
-    UNKNOWN,
     DeviceMesh,
     UnreadableCall,
     make_mesh,
     mesh_of_value,
 )
+from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.callees import definition_of, dotted_name
 
 if TYPE_CHECKING:

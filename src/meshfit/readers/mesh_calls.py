@@ -6,19 +6,18 @@ in the mesh. `read_mesh` has the last word, over a stand-in for the object, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
 from meshfit.mesh import AXES, MeshSpec
-from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.meshes import read_mesh
-from meshfit.readers.spellings import ALIASES, JOINED, SETTINGS
+from meshfit.readers.spellings import JOINED, SETTINGS
 from meshfit.readers.unknown import UNKNOWN
+from meshfit.readers.unknown_sizes import axis_of, has_unknown, read_partly, with_family, with_unknown
 
 __all__ = [
     "CONSTRUCTORS",
-    "UNKNOWN",
     "DeviceMesh",
     "UnreadableCall",
     "has_unknown",
@@ -116,15 +115,6 @@ def mesh_of_value(value: object) -> MeshSpec:
     return read_mesh(value)
 
 
-def has_unknown(value: object) -> bool:
-    """Whether a value, or anything in it, is unknown."""
-    if isinstance(value, (list, tuple)):
-        return any(has_unknown(item) for item in value)
-    if isinstance(value, dict):
-        return any(has_unknown(item) for pair in value.items() for item in pair)
-    return value is UNKNOWN
-
-
 # --- one maker for each constructor
 
 
@@ -140,7 +130,7 @@ def _mesh_spec(positional: Sequence[object], keywords: Mapping[str, object], mor
         asked = {name: value for name, value in filled.items() if name in sizes}
         return MeshSpec(**asked, engine=engine, settings=MappingProxyType(kept))
 
-    return _read(spec, {**settings, **{name: size for name, size in given.items() if name in sizes}})
+    return read_partly(spec, {**settings, **{name: size for name, size in given.items() if name in sizes}})
 
 
 def _parsed(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
@@ -164,7 +154,7 @@ def _distributed_config(positional: Sequence[object], keywords: Mapping[str, obj
         said["tp_size"] = UNKNOWN  # it is filled from WORLD_SIZE
     _add_experts(said, unknown)
     said = {"fsdp_size": 1, **{name: value for name, value in said.items() if value is not None}}
-    return _read(lambda filled: read_mesh(_DistributedConfig(**filled)), said, unknown)
+    return read_partly(lambda filled: read_mesh(_DistributedConfig(**filled)), said, unknown)
 
 
 def _parallelism_config(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
@@ -172,7 +162,7 @@ def _parallelism_config(positional: Sequence[object], keywords: Mapping[str, obj
     del more
     given = _named(_PARALLELISM_CONFIG, positional, keywords)
     said = {name: given[name] if given.get(name) is not None else UNKNOWN for name in _PARALLELISM_CONFIG}
-    return _read(lambda filled: read_mesh(_ParallelismConfig(**filled)), said)
+    return read_partly(lambda filled: read_mesh(_ParallelismConfig(**filled)), said)
 
 
 def _parallel_dims(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
@@ -184,7 +174,7 @@ def _parallel_dims(positional: Sequence[object], keywords: Mapping[str, object],
     ranks = [said.get(axis, 1) for axis in ("pp", "dp_replicate", "cp", "tp")]
     if said.get("dp_shard") == -1 and (UNKNOWN in (*ranks, world) or more):
         said["dp_shard"] = UNKNOWN
-    return _read(lambda filled: read_mesh(_ParallelDims(**filled, world_size=world)), said, unknown)
+    return read_partly(lambda filled: read_mesh(_ParallelDims(**filled, world_size=world)), said, unknown)
 
 
 def _init_device_mesh(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> DeviceMesh:
@@ -243,12 +233,12 @@ def _nemo(said: Mapping[str, object], more: bool) -> MeshSpec:
     context = _MeshContext(
         device_mesh=_filled(dense), moe_mesh=_filled(expert), activation_checkpointing=checkpointing is True
     )
-    return _with_unknown(read_mesh(context), unknown)
+    return with_unknown(read_mesh(context), unknown)
 
 
 def _by_option(axes: Mapping[str, str], keywords: Mapping[str, object]) -> MeshSpec:
-    said = {f"{_axis_of(axes[name])}_size": value for name, value in keywords.items() if name in axes}
-    return _read(lambda filled: MeshSpec(**filled), said, _rest([f"{axis}_size" for axis in AXES], said))
+    said = {f"{axis_of(axes[name])}_size": value for name, value in keywords.items() if name in axes}
+    return read_partly(lambda filled: MeshSpec(**filled), said, _rest([f"{axis}_size" for axis in AXES], said))
 
 
 # --- what the makers share
@@ -261,17 +251,19 @@ def _of_mapping(mapping: Mapping[Any, object]) -> MeshSpec:
     tp = next((key for key in ("tp", "tp_size") if key in said), None)
     if tp is not None and said[tp] is None and has_unknown(said.get("tp_plan")):
         said[tp] = UNKNOWN  # refused, or 1
-    if "ep" not in said and "ep_size" not in said and said.get("enable_expert_parallel") is UNKNOWN:
-        unknown |= {"ep", "tp_plan"}
-    elif said.get("enable_expert_parallel") and tp is not None and said[tp] is UNKNOWN:
-        unknown.add("ep")
-    return _read(read_mesh, said, unknown)
+    switch, experts = said.get("enable_expert_parallel"), said.get("ep", said.get("ep_size"))
+    if switch and (experts is None or experts is UNKNOWN):
+        if UNKNOWN in (switch, experts, said.get(tp)):
+            unknown.add("ep")
+        if UNKNOWN in (switch, experts) and said.get("tp_plan") is None:
+            unknown.add("tp_plan")
+    return read_partly(read_mesh, said, unknown)
 
 
 def _of_dims(mesh: DeviceMesh) -> MeshSpec:
     names = mesh.mesh_dim_names
     unknown = _unknown_axes(dict(zip(names, mesh.shape, strict=True))) if names is not None else set[str]()
-    return _with_unknown(read_mesh(_filled(mesh)), unknown)
+    return with_unknown(read_mesh(_filled(mesh)), unknown)
 
 
 def _filled(mesh: Any) -> Any:
@@ -283,59 +275,24 @@ def _filled(mesh: Any) -> Any:
 
 def _unknown_axes(ranks: Mapping[str, object]) -> set[str]:
     """The axes whose sizes hang on dims of unknown ranks."""
-    named = {_axis_of(name.lower()) for name in ranks}
+    named = {axis_of(name.lower()) for name in ranks}
     axes: set[str] = set()
     for name in (name.lower() for name, size in ranks.items() if size is UNKNOWN):
-        axes |= {axis for axis in JOINED[name] if axis not in named} if name in JOINED else {_axis_of(name)}
-    return _with_family(axes, named)
+        axes |= {axis for axis in JOINED[name] if axis not in named} if name in JOINED else {axis_of(name)}
+    return with_family(axes, named)
 
 
 def _add_experts(said: dict[str, object], unknown: set[str]) -> None:
     """Resolve the older switch for experts: `ep_size=tp_size` with the expert plan alone."""
     switch = UNKNOWN if "enable_expert_parallel" in unknown else said.pop("enable_expert_parallel", False)
     unknown.discard("enable_expert_parallel")
-    if said.get("ep_size") is not None or not switch:
+    experts = UNKNOWN if "ep_size" in unknown else said.get("ep_size")
+    if not switch or (experts is not None and experts is not UNKNOWN):
         return
-    if switch is UNKNOWN or "tp_size" in unknown:
-        said["ep_size"] = UNKNOWN
-    else:
-        said["ep_size"] = said.get("tp_size") or 1
-    if said.get("tp_plan") is None:
-        said["tp_plan"] = UNKNOWN if switch is UNKNOWN or "tp_plan" in unknown else {}
-
-
-def _read(
-    read: Callable[[dict[str, Any]], MeshSpec], said: Mapping[str, object], unknown: Iterable[str] = ()
-) -> MeshSpec:
-    """Read what is said with 1 in the place of each unknown size, then forget those sizes."""
-    lost = {name for name, value in said.items() if has_unknown(value)}.union(unknown)
-    axes = _with_family({_axis_of(name) for name in lost}, {_axis_of(name) for name in said})
-    filled = {
-        name: 1 if name not in SETTINGS and _axis_of(name) in axes else value
-        for name, value in said.items()
-        if name not in lost or name not in SETTINGS
-    }
-    return _with_unknown(read(filled), axes)
-
-
-def _with_family(axes: set[str], named: set[str]) -> set[str]:
-    """`dp` is made of two axes, so one unknown of the three leaves both open."""
-    family = {"dp", "dp_shard", "dp_replicate"}
-    return axes | family if "dp" in named and axes & family else axes
-
-
-def _with_unknown(spec: MeshSpec, names: set[str]) -> MeshSpec:
-    unknown = {name for name in names if name in AXES or name in SETTINGS}
-    if not unknown:
-        return spec
-    sizes = {f"{axis}_size": spec.size(axis) for axis in AXES if axis not in unknown}
-    settings = {name: value for name, value in spec.settings.items() if name not in unknown}
-    return PartialMesh(unknown, **sizes, engine=spec.engine, settings=settings)
-
-
-def _axis_of(name: Any) -> str:
-    plain = str(name).removesuffix("_size")
-    return ALIASES.get(plain, plain)
+    if experts is None:
+        said["ep_size"] = UNKNOWN if switch is UNKNOWN or "tp_size" in unknown else said.get("tp_size") or 1
+    if said.get("tp_plan") is None and "tp_plan" not in unknown:
+        said["tp_plan"] = UNKNOWN if UNKNOWN in (switch, experts) else {}
 
 
 def _argument(index: int, name: str, positional: Sequence[object], keywords: Mapping[str, object]) -> object:
