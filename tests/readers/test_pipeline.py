@@ -11,8 +11,7 @@ import pytest
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.forward import body_facts
 from meshfit.readers.source.index import ClassSource, Package
-from meshfit.readers.source.pipeline import __doc__ as page
-from meshfit.readers.source.pipeline import pipeline_faults
+from meshfit.readers.source.pipeline import __doc__ as page, pipeline_faults
 from meshfit.readers.source.values import UNKNOWN, Node
 
 SOUND = """

@@ -6,8 +6,7 @@ import ast
 import math
 from typing import Any, Final
 
-from meshfit.readers.source import auto, calls, configs, torch_modules
-from meshfit.readers.source import expressions as ex
+from meshfit.readers.source import auto, calls, configs, expressions as ex, torch_modules
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, External, FunctionNode, FunctionSource, ModuleSource
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Native, Node, Param, Signature, Tensor, Traced

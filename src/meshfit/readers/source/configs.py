@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import auto, calls
-from meshfit.readers.source import expressions as ex
+from meshfit.readers.source import attributes as at, auto, calls, expressions as ex
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource, Package
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native, Signature

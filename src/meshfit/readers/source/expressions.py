@@ -7,8 +7,7 @@ import operator
 from collections.abc import ItemsView, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import calls
+from meshfit.readers.source import attributes as at, calls
 from meshfit.readers.source.index import Assignment, ClassSource, External, FunctionSource, ModuleSource
 from meshfit.readers.source.operators import BIG, FAULTS, binary, compared, plain, plainly_equal
 from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Tensor, Traced

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from meshfit.readers.source import flow_context as context
-from meshfit.readers.source import flow_tensors as tensors
+from meshfit.readers.source import flow_context as context, flow_tensors as tensors
 from meshfit.readers.source.flow_builtins import BUILTINS, arguments, container_method
 from meshfit.readers.source.flow_shapes import summarised
 from meshfit.readers.source.flow_values import (

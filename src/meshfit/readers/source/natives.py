@@ -8,9 +8,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import configs, plans, torch_modules
-from meshfit.readers.source import expressions as ex
+from meshfit.readers.source import attributes as at, configs, expressions as ex, plans, torch_modules
 from meshfit.readers.source.frames import BudgetError, Evaluating, Frame, LoopExit, RaisedError, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
 from meshfit.readers.source.operators import plain

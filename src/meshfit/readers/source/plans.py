@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import auto, configs
+from meshfit.readers.source import attributes as at, auto, configs
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Node
 
 if TYPE_CHECKING:

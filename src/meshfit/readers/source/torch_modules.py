@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import calls
-from meshfit.readers.source import expressions as ex
+from meshfit.readers.source import calls, expressions as ex
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, ModuleSource
 from meshfit.readers.source.values import UNKNOWN, Node, Param, Tensor
