@@ -10,3 +10,7 @@ from .models.llama import (
     LlamaForCausalLM as LlamaForCausalLM,
     LlamaModel as LlamaModel,
 )
+from .models.olmo_hybrid import (
+    OlmoHybridConfig as OlmoHybridConfig,
+    OlmoHybridForCausalLM as OlmoHybridForCausalLM,
+)

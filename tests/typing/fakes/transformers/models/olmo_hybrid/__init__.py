@@ -1,0 +1,2 @@
+from .configuration_olmo_hybrid import OlmoHybridConfig as OlmoHybridConfig
+from .modeling_olmo_hybrid import OlmoHybridForCausalLM as OlmoHybridForCausalLM
