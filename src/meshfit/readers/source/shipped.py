@@ -6,10 +6,13 @@ common is kept. Sizes are no part of it.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
+from functools import cache, cached_property
 from typing import Any, Final
 
 from meshfit.facts import Gather, ModelFacts
+from meshfit.readers.layer_names import wildcard
 from meshfit.readers.source import plans
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.facts import OF_TRANSFORMERS, class_facts, declared_config, plan_facts
@@ -19,13 +22,17 @@ from meshfit.readers.source.index import ClassSource
 from meshfit.readers.source.natives import node_evaluator
 from meshfit.readers.source.structure import walk
 from meshfit.readers.source.values import UNKNOWN, Node
-from meshfit.readers.source.variations import WatchedConfig, default_config, varied
+from meshfit.readers.source.variations import WatchedConfig, default_config, shortened, varied
 
-__all__ = ["BASE_FACTS", "facts_of_shipped"]
+__all__ = ["BASE_FACTS", "Variations", "facts_of_shipped"]
 
 BASE_FACTS: Final[Mapping[str, Any]] = {"supports_sdpa": False, "gradient_checkpointing": False}
 """What `PreTrainedModel` itself says of its subclasses."""
 _PLANS: Final = tuple(f"{kind}_plan" for kind in plans.PLANS)
+_MERGED: Final = frozenset({*(f"_{plan}" for plan in _PLANS), "all_tied_weights_keys"})
+"""Attributes that `post_init` leaves, which are no modules."""
+_COSTLY: Final = 50_000
+"""Steps of the evaluator; a model whose layers are alike takes a tenth."""
 _FAULTS: Final = ("context_faults", "pipeline_faults")
 
 
@@ -36,7 +43,7 @@ def facts_of_shipped(cls: ClassSource) -> ModelFacts:
         cls: a class that derives from `PreTrainedModel`.
     """
     bare = Node(cls.name, cls, node_evaluator(Evaluator()))
-    found = _Variations(cls)
+    found = Variations(cls)
     later: dict[str, Gather] = dict.fromkeys((*_PLANS, "head_children", "base_children"), found.structure)
     for name in _FAULTS:
         later[name] = lambda name=name: found.faults(name)  # type: ignore[misc]
@@ -44,65 +51,105 @@ def facts_of_shipped(cls: ClassSource) -> ModelFacts:
     return ModelFacts(class_name=cls.name, later=later, **OF_TRANSFORMERS, **facts)
 
 
-class _Variations:
+class Variations:
     """A class as its configurations build it: the default one first, then those that differ in one switch."""
 
     def __init__(self, cls: ClassSource) -> None:
         self.cls = cls
         self._read: set[str] = set()
-        self._default: Node | None = None
+        self._built: dict[str, Node] = {}
         config_class = declared_config(cls)
         self._config = None if config_class is None else default_config(config_class)
 
     def structure(self) -> Mapping[str, Any]:
         """Plans that are empty, and the names that may be modules, whatever the config."""
-        default = self._build_default()
+        default = self.default
         if default is None or not default.complete:
             return {}
-        facts: dict[str, Any] = dict(_empty_plans(default).items())
+        facts: dict[str, Any] = dict(_empty_plans(default))
         children = _children(self.cls, default)
-        for model in self._others():
-            if not model.complete:
-                continue
+        for model in self._others(factors=False):
             empty = _empty_plans(model)
             facts = {name: plan for name, plan in facts.items() if name in empty}
             for name, names in _children(self.cls, model).items():
                 children[name] = children.get(name, frozenset()) | names
         return {**facts, **children}
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Attributes that may be modules with a plan, of a class that the config chooses."""
+        carriers = () if self.default is None else _carriers(self.default)
+        return frozenset().union(*(_unseen(node) & _handled(node.cls) for node in carriers if node.cls is not None))
+
+    def lifted_by(self, name: str) -> bool:
+        """Whether the default config has faults of that name which another config does not have."""
+        return self.default is not None and bool(_faults_of(self.default, name)) and not self.faults(name)
+
     def faults(self, name: str) -> Mapping[str, Any]:
         """The faults of forward bodies that every config has; nothing where some config has none."""
-        default = self._build_default()
-        common = () if default is None else _faults_of(default, name)
-        if not common or not default:
+        default = self.default
+        if default is None:
             return {}
+        common = _faults_of(default, name) or ()
         common = tuple(fault for fault in common if _in_every_layer(default, fault[1]))
-        for model in self._others():
+        for model in self._others(factors=name == "pipeline_faults") if common else ():
+            known = _faults_of(model, name)
+            if known is not None:
+                common = tuple(fault for fault in common if fault in known)
             if not common:
                 break
-            known = _faults_of(model, name)
-            if model.complete and known is not None:
-                common = tuple(fault for fault in common if fault in known)
         return {name: common} if common else {}
 
-    def _build_default(self) -> Node | None:
-        if self._default is None and self._config is not None:
-            self._default = Evaluator().model(self.cls, WatchedConfig(self._config, self._read))
-        return self._default
+    @cached_property
+    def default(self) -> Node | None:
+        """The model of the default configuration, with few layers where many are costly and no different."""
+        if self._config is None:
+            return None
+        evaluator = Evaluator()
+        model = evaluator.model(self.cls, WatchedConfig(self._config, self._read))
+        short = shortened(self._config) if evaluator.steps > _COSTLY else None
+        if short is not None:
+            shorter = Evaluator().model(self.cls, WatchedConfig(short, self._read))
+            if _kinds(shorter) == _kinds(model):
+                self._config = short
+                return shorter
+        return model
 
-    def _others(self) -> Iterator[Node]:
+    def _others(self, *, factors: bool) -> Iterator[Node]:
+        """The models of the other configurations; one that a configuration does not build to the end is left out."""
         assert self._config is not None
-        assert self._default is not None
-        modules = frozenset(node.cls.module for _, node in walk(self._default) if node.cls is not None)
-        for config in varied(self._config, self._read, modules | {self._config.cls.module}):
-            yield Evaluator().model(self.cls, config)
+        assert self.default is not None
+        modules = frozenset(node.cls.module for _, node in walk(self.default) if node.cls is not None)
+        for changed, config in varied(self._config, self._read, modules | {self._config.cls.module}, factors=factors):
+            if changed not in self._built:
+                self._built[changed] = Evaluator().model(self.cls, config)
+            if self._built[changed].complete:
+                yield self._built[changed]
+
+
+def _kinds(model: Node) -> frozenset[tuple[str, str]]:
+    """The modules by name, layer numbers left out, and kind."""
+    return frozenset((wildcard(name), node.kind) for name, node in walk(model))
 
 
 def _empty_plans(model: Node) -> dict[str, Any]:
     """The merged plans that are empty, though no child is out of sight that could bring one."""
-    if any(value is UNKNOWN for node in _carriers(model) for value in node.attributes.values()):
+    if any(_unseen(node) & _handled(node.cls) for node in _carriers(model) if node.cls is not None):
         return {}
     return {name: plan for name, plan in plan_facts(model).items() if not plan}
+
+
+@cache
+def _handled(cls: ClassSource) -> frozenset[str]:
+    """Attributes that the class's methods call, or look into, as they do with modules and not with numbers."""
+    found = set()
+    for owner in cls.mro:
+        for node in ast.walk(owner.node):
+            inner: ast.AST | None = getattr(node, "func", getattr(node, "value", getattr(node, "iter", None)))
+            looks = isinstance(node, ast.Call | ast.Attribute | ast.Subscript | ast.For | ast.comprehension)
+            if looks and isinstance(inner, ast.Attribute) and getattr(inner.value, "id", "") == "self":
+                found.add(inner.attr)
+    return frozenset(found)
 
 
 def _carriers(model: Node) -> Iterator[Node]:
@@ -123,11 +170,12 @@ def _children(cls: ClassSource, model: Node) -> dict[str, frozenset[str]]:
 
 
 def _possible_children(node: Node) -> frozenset[str]:
-    return frozenset(
-        name
-        for name, value in node.attributes.items()
-        if value is UNKNOWN or (isinstance(value, Node) and value.is_module)
-    )
+    return _unseen(node).union(name for name, _ in node.children())
+
+
+def _unseen(node: Node) -> frozenset[str]:
+    """Attributes that may be modules, for all that is known."""
+    return frozenset(name for name, value in node.attributes.items() if value is UNKNOWN and name not in _MERGED)
 
 
 def _faults_of(model: Node, name: str) -> tuple[tuple[str, str], ...] | None:

@@ -18,10 +18,14 @@ from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
 from meshfit.readers.source.index import Assignment, ClassSource, ModuleSource
 from meshfit.readers.source.values import UNKNOWN, ConfigObject
 
-__all__ = ["WatchedConfig", "default_config", "varied"]
+__all__ = ["WatchedConfig", "default_config", "shortened", "varied"]
 
 _FULL: Final = "full_attention"
 _DEPTH: Final = 3
+_LAYERS: Final = "num_hidden_layers"
+_FEW: Final = 8
+_NO_FACTORS: Final = ("drop", "eps", "range", "coef", "theta")
+"""Words in the names of floats that no hidden state is multiplied by."""
 
 
 class WatchedConfig(ConfigObject):
@@ -82,28 +86,45 @@ def _open_parts(frame: Frame, cls: ClassSource) -> dict[str, Any]:
     return found
 
 
-def varied(default: ConfigObject, read: set[str], modules: frozenset[ModuleSource]) -> Iterator[ConfigObject]:
+def varied(
+    default: ConfigObject, read: set[str], modules: frozenset[ModuleSource], *, factors: bool
+) -> Iterator[tuple[str, ConfigObject]]:
     """The configurations that differ from the default one in one switch, and in a value that was read.
 
     Args:
         default: the default configuration.
         read: names of the values that were read; it may grow while this runs.
         modules: the files whose comparisons tell which names a value may have.
+        factors: vary factors too: what a forward multiplies by, which builds no other modules.
+
+    Returns:
+        (what was changed, the configuration) of each.
     """
     names = _compared(modules)
-    for given in _switched(default, names, _DEPTH):
-        config = default_config(default.cls, given)
+    given: dict[str, Any] = {}
+    if _LAYERS in default.values and isinstance(default.values[_LAYERS], int):
+        given[_LAYERS] = default.values[_LAYERS]
+    for changed in _switched(default, names, _DEPTH, factors=factors):
+        config = default_config(default.cls, {**given, **changed})
         if config is not None and read.intersection(_different(default, config)):
-            yield config
+            yield repr(changed), config
 
 
-def _switched(default: ConfigObject, names: Mapping[str, frozenset[str]], depth: int) -> Iterator[dict[str, Any]]:
+def shortened(default: ConfigObject) -> ConfigObject | None:
+    """The default configuration with few layers, where it has many."""
+    layers = default.values.get(_LAYERS)
+    return default_config(default.cls, {_LAYERS: _FEW}) if isinstance(layers, int) and layers > _FEW else None
+
+
+def _switched(
+    default: ConfigObject, names: Mapping[str, frozenset[str]], depth: int, *, factors: bool
+) -> Iterator[dict[str, Any]]:
     for name in _arguments(default.cls):
         value = default.values.get(name, UNKNOWN)
         if isinstance(value, ConfigObject) and depth:
-            for given in _switched(value, names, depth - 1):
+            for given in _switched(value, names, depth - 1, factors=factors):
                 yield {name: given}
-        else:
+        elif not isinstance(value, float) or (factors and not any(word in name for word in _NO_FACTORS)):
             for other in _others(value, _annotation(default.cls, name), names.get(name, frozenset())):
                 yield {name: other}
 
