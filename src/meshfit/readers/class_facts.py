@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from meshfit import registries
 from meshfit.errors import TargetError
 from meshfit.readers.attributes import ABSENT, as_plan, class_attribute, is_computed
+from meshfit.readers.class_flags import FLAGS, NEMO_MIXIN
 from meshfit.readers.wrappers import derives_from, is_pretrained, model_class
 
 __all__ = [
@@ -22,16 +23,6 @@ __all__ = [
     "facts_of_class",
     "forward_parameters",
 ]
-
-FLAGS: Final[Mapping[str, str]] = {
-    "supports_sdpa": "_supports_sdpa",
-    "owns_cp_attention": "_owns_cp_attention",
-    "supports_cp_sdpa": "_supports_cp_sdpa",
-    "gradient_checkpointing": "supports_gradient_checkpointing",
-}
-"""Fact -> the attribute that is exactly True; classes declare it, an instance may say otherwise."""
-NEMO_MIXIN: Final = "MoEFSDPSyncMixin"
-"""NeMo's mixture-of-experts mixin, told by name."""
 
 _PREFIX: Final = "supports_"
 _SIGNATURES: Final[WeakKeyDictionary[Any, tuple[str, ...]]] = WeakKeyDictionary()

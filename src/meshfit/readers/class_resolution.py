@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from meshfit.errors import PlanError
 from meshfit.facts import FACTS, ModelFacts
-from meshfit.readers.class_summary import FLAGS, NEMO_MIXIN, PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
+from meshfit.readers.class_flags import FLAGS, NEMO_MIXIN
+from meshfit.readers.class_summary import PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
 from meshfit.readers.unknown import UNKNOWN
 
 __all__ = ["Ancestor", "Shipped", "resolve"]

@@ -12,9 +12,7 @@ from typing import Any, Final
 from meshfit.readers.unknown import UNKNOWN
 
 __all__ = [
-    "FLAGS",
     "MUTATORS",
-    "NEMO_MIXIN",
     "PLANS",
     "PLAN_ATTRIBUTES",
     "RELEVANT",
@@ -23,17 +21,6 @@ __all__ = [
     "SummaryBuilder",
     "declared_fields",
 ]
-
-FLAGS: Final[Mapping[str, str]] = {
-    "supports_sdpa": "_supports_sdpa",
-    "owns_cp_attention": "_owns_cp_attention",
-    "supports_cp_sdpa": "_supports_cp_sdpa",
-    "gradient_checkpointing": "supports_gradient_checkpointing",
-}
-"""Fact -> the attribute that is exactly True; classes declare it, an instance may say otherwise."""
-
-NEMO_MIXIN: Final = "MoEFSDPSyncMixin"
-"""NeMo's mixture-of-experts mixin, told by name."""
 
 PLANS: Final = ("tp", "pp", "ep")
 """The kinds of plan a class may declare, as `_<kind>_plan`."""
