@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Iterator
 from typing import Any, TypeVar, Union
 
 from torch import Tensor
@@ -20,6 +20,8 @@ class Module:
     forward: Callable[..., Any] = _forward_unimplemented
 
     __call__: Callable[..., Any] = _forward_unimplemented
+
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]: ...
 
     def __getattr__(self, name: str) -> Union[Tensor, "Module"]:
         raise AttributeError(name)
