@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from meshfit.readers.class_flags import FLAGS
 from meshfit.readers.unknown import UNKNOWN
 
 __all__ = [
