@@ -11,6 +11,7 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, ProperType, Un
 from meshfit.errors import MeshfitError
 from meshfit.readers.class_summary import RELEVANT
 from meshfit.readers.mesh_calls import has_unknown
+from meshfit_mypy.bindings import OPAQUE
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
 from meshfit_mypy.writes import writes_of
 
@@ -36,6 +37,9 @@ _BASES: Final = frozenset(
 """What everything derives from: nobody builds one, so a parameter of it says nothing."""
 
 _PROTOCOLS: Final = {f"meshfit.protocols.Supports{axis.upper()}": axis for axis in ("tp", "pp", "cp", "ep")}
+
+_OPEN: Final = (None, OPAQUE)
+"""A write onto an object of which nothing is known, of a value that is not known."""
 
 _HARMLESS: Final = frozenset(
     {
@@ -91,15 +95,17 @@ def pretrained_models(call: CallExpr, reader: Reader, plugin: MeshfitPlugin) -> 
 
 
 def _is_written(info: TypeInfo, reader: Reader) -> bool:
-    """Whether the file writes an attribute that facts rest on, of the class or of a model that may be of it.
+    """Whether the file writes an attribute that facts rest on onto the class, or by `setattr` onto who knows what.
 
     What the file of the class itself does to it is recorded with the class.
     """
     if info.module_name == reader.tree.fullname:
         return False
-    attributes = reader.bindings.attributes
-    writers = [owner for name in RELEVANT if name in attributes for owner, _ in attributes[name]]
-    return "*" in attributes or any(owner is None or owner in info.mro or info in owner.mro for owner in writers)
+    found = reader.bindings
+    if any(_OPEN in found.attributes.get(name, ()) for name in ("*", *RELEVANT)):
+        return True
+    written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
+    return any(isinstance(root, TypeInfo) and root in info.mro for root in written)
 
 
 def _is_own(expr: Expression) -> bool:
@@ -141,7 +147,7 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)
     changed = {root for root, paths in found.stored.items() if any(path[0] in wanted for path in paths)}
-    if any((None, ()) in found.names.get(root, ()) for root in changed if root not in found.selves):
+    if any(OPAQUE in found.names.get(root, ()) for root in changed if root not in found.selves):
         return True  # a parameter, which may be this model
     return bool(changed) and writes_of(reader.tree).reaches(model.node, changed)
 
