@@ -6,19 +6,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from mypy.types import Instance, TypeType, UnionType, get_proper_type
+from mypy.nodes import TypeAlias, Var
+from mypy.types import CallableType, Instance, Overloaded, TypeType, UnionType, get_proper_type
 
 from meshfit.errors import MeshfitError
 from meshfit.facts import ModelFacts
-from meshfit.readers.class_resolution import Ancestor, Shipped, resolve
+from meshfit.readers.class_resolution import Ancestor, Shipped, planless_config, resolve
 from meshfit.readers.class_summary import ClassSummary
-from meshfit_mypy.classes import KEY
+from meshfit_mypy.classes import HANDS_ON, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mypy.nodes import MypyFile, TypeInfo
-    from mypy.types import Type
+    from mypy.types import ProperType, Type
 
 __all__ = ["facts_of_type", "is_concrete", "is_model", "validates", "with_config"]
 
@@ -37,16 +38,16 @@ def is_model(info: TypeInfo) -> bool:
 
 
 def is_concrete(info: TypeInfo) -> bool:
-    """Whether a model may be of this very class: it is not abstract, and under transformers it has a `forward`."""
+    """Whether a model may be of this very class: no abstract one, and no base of transformers without a forward."""
     if info.is_abstract:
         return False
-    if not any(base.name == "PreTrainedModel" and _package(base) == "transformers" for base in info.mro):
-        return True
-    return any("forward" in base.names and _package(base) != "torch" for base in info.mro)
+    return _package(info) != "transformers" or any(
+        "forward" in base.names for base in info.mro if _package(base) == "transformers"
+    )
 
 
 def validates(type_: Type | None) -> bool:
-    """Whether `validate_for_mesh` of a value of the type is meshfit's own."""
+    """Whether `validate_for_mesh` of a value of the type is meshfit's own, or hands its mesh on to that."""
     proper = None if type_ is None else get_proper_type(type_)
     if isinstance(proper, UnionType):
         return all(validates(item) for item in proper.items)
@@ -54,7 +55,8 @@ def validates(type_: Type | None) -> bool:
         return validates(proper.item)
     if not isinstance(proper, Instance):
         return False
-    owner = next((base for base in proper.type.mro if "validate_for_mesh" in base.names), None)
+    owners = (base for base in proper.type.mro if "validate_for_mesh" in base.names)
+    owner = next((base for base in owners if not base.metadata.get(HANDS_ON)), None)
     return owner is not None and _package(owner) == "meshfit"
 
 
@@ -121,12 +123,34 @@ def _shipped(info: TypeInfo, modules: Mapping[str, MypyFile]) -> Shipped | None:
     from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
 
     if base.name == "PreTrainedModel":
-        return Shipped(ModelFacts(**BASE_FACTS), _has(base))
+        return Shipped(ModelFacts(**BASE_FACTS), _has(base), _planless(info))
     depth = base.module_name.count(".") + tree.is_package_init_file()
     package = find_package("transformers", Path(tree.path).parents[depth])
     module = None if package is None else package.module(base.module_name)
     found = None if module is None else module.lookup(base.name)
     return Shipped(facts_of_shipped(found), _has(base)) if isinstance(found, ClassSource) else None
+
+
+def _planless(info: TypeInfo) -> frozenset[str]:
+    """The kinds of plan that the class's own config class gives no model."""
+    own = (base for base in info.mro if _package(base) not in _FRAMEWORKS)
+    found = (base.names[name].node for base in own for name in ("config_class", "config") if name in base.names)
+    node = next(found, None)
+    named = node.target if isinstance(node, TypeAlias) else node.type if isinstance(node, Var) else None
+    config = None if named is None else _class_in(get_proper_type(named))
+    if config is None:
+        return frozenset()
+    complete = not any(base.fallback_to_any for base in config.mro)
+    return planless_config([_ancestor(base) for base in config.mro], complete=complete)
+
+
+def _class_in(type_: ProperType) -> TypeInfo | None:
+    """The class of an instance, or the one that a value of the type is."""
+    if isinstance(type_, TypeType):
+        return _class_in(type_.item)
+    if isinstance(type_, (CallableType, Overloaded)):
+        return type_.type_object() if type_.is_type_obj() else None
+    return type_.type if isinstance(type_, Instance) else None
 
 
 def _has(info: TypeInfo) -> Callable[[str], bool]:

@@ -35,11 +35,13 @@ class Write(NamedTuple):
         line: where.
         holder: the plain name of the object, "" where it is no name.
         name: the attribute; None where it is computed, so that it may be any.
+        outside: whether it stands outside the class that was asked for.
     """
 
     line: int
     holder: str
     name: str | None
+    outside: bool = False
 
 
 class _Scan(NamedTuple):
@@ -69,7 +71,7 @@ def writes_of(tree: MypyFile | None, cls: ClassDef) -> Iterator[Write]:
             if write.name is not None or write.holder in ("self", "cls"):
                 yield write
         elif write.holder == cls.name or (write.name is not None and write.holder not in others):
-            yield write
+            yield write._replace(outside=True)
     if any(cls.line <= line <= last for line in scan.unseen):
         yield Write(cls.line, "self", None)
 

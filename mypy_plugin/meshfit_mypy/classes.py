@@ -25,10 +25,12 @@ from mypy.nodes import (
     ImportFrom,
     IntExpr,
     ListExpr,
+    MemberExpr,
     NameExpr,
     OverloadedFuncDef,
     PassStmt,
     StrExpr,
+    SuperExpr,
     TempNode,
     TupleExpr,
     UnaryExpr,
@@ -44,10 +46,13 @@ if TYPE_CHECKING:
 
     from mypy.nodes import Expression, MypyFile, Node, Statement
 
-__all__ = ["KEY", "record"]
+__all__ = ["HANDS_ON", "KEY", "record"]
 
 KEY: Final = "meshfit"
 """Where in `TypeInfo.metadata` the summary lies."""
+
+HANDS_ON: Final = "meshfit_hands_on"
+"""There for a class whose own `validate_for_mesh` hands its mesh on to the one it overrides."""
 
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}
 
@@ -69,11 +74,32 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
     for write in writes_of(tree, cls):
         if write.name is None:
             builder.obscure()
+        elif write.outside:
+            builder.write_from_outside(write.name, by_name=write.holder == cls.name)
         else:
             builder.write(write.name)
     data = builder.finish().to_dict()
     cls.info.metadata[KEY] = data
-    return repr(data)
+    hands_on = any(isinstance(node, FuncDef) and _hands_on(node) for node in cls.defs.body)
+    if hands_on:
+        cls.info.metadata[HANDS_ON] = {"validate_for_mesh": True}
+    return f"{data}{hands_on}"
+
+
+def _hands_on(function: FuncDef) -> bool:
+    """Whether an own `validate_for_mesh` passes the mesh it is given to the one it overrides."""
+    if function.name != "validate_for_mesh" or len(function.arguments) < 2:
+        return False
+    mesh = function.arguments[1].variable.name
+    for statement in function.body.body:
+        if any(isinstance(target, NameExpr) and target.name == mesh for target in targets(statement)):
+            return False
+        for call in parts(statement):
+            if isinstance(call, CallExpr) and isinstance(call.callee, (MemberExpr, SuperExpr)):
+                given = [argument.name for argument in call.args if isinstance(argument, NameExpr)]
+                if call.callee.name == function.name and mesh in given:
+                    return True
+    return False
 
 
 def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:

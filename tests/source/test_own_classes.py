@@ -128,6 +128,39 @@ def test_a_plan_that_is_registered_counts(place: Path) -> None:
             del meshfit.tp_plans[key]
 
 
+SHIPPED = """
+from transformers import GPT2LMHeadModel, LlamaForCausalLM, PreTrainedConfig, PreTrainedModel
+class WithPlan(PreTrainedConfig):
+    base_model_tp_plan = {"up": "colwise"}
+class WithoutPlan(PreTrainedConfig): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "tp"),
+    [
+        ("class MyLM(CapabilityMixin, LlamaForCausalLM): ...", True),
+        ("class MyLM(CapabilityMixin, GPT2LMHeadModel): ...", False),
+        ("class MyLM(GPT2LMHeadModel):\n    _tp_plan = {'a': 'colwise'}", True),
+        ("class MyLM(GPT2LMHeadModel):\n    def __init__(self, config): super().__init__(config)", True),
+        ("class MyLM(GPT2LMHeadModel):\n    def forward(self, input_ids): ...", False),
+        ("class MyLM(PreTrainedModel):\n    config_class = WithPlan", True),
+        ("class MyLM(PreTrainedModel):\n    config_class = WithoutPlan", False),
+        ("class MyLM(PreTrainedModel):\n    config: WithoutPlan", False),
+    ],
+)
+def test_a_class_of_transformers_passes_on_what_holds_for_every_config(place: Path, body: str, tp: bool) -> None:
+    """What the class changes, or its constructor may change, is unknown, so nothing is said of it."""
+    assert check(model(place, SHIPPED + body), MeshSpec(tp_size=2)).ok is tp
+
+
+def test_a_forward_of_ones_own_has_no_known_faults(place: Path) -> None:
+    """Those of the class below are of another forward."""
+    target = model(place, f"{SHIPPED}class MyLM(GPT2LMHeadModel):\n    def forward(self, input_ids): ...")
+    assert facts_of_own_class("transformers.models.gpt2.modeling_gpt2:GPT2LMHeadModel").knows("context_faults")
+    assert not facts_of_own_class(target).knows("context_faults")
+
+
 def test_a_violation_points_at_the_class(place: Path) -> None:
     """File and line."""
     (violation,) = check(model(place, "\nclass MyLM(nn.Module): ..."), MeshSpec(tp_size=2)).violations

@@ -41,7 +41,7 @@ class Changes(nn.Module):
         self._tp_plan.update(b="colwise")
 """
 USES = """
-from transformers import GPT2LMHeadModel, LlamaForCausalLM, PreTrainedModel
+from transformers import GPT2LMHeadModel, LlamaForCausalLM, PreTrainedConfig, PreTrainedModel
 from meshfit import CapabilityMixin
 from library import Reads, Changes
 
@@ -60,11 +60,34 @@ class Planned(GPT2LMHeadModel):
 class Flagged(LlamaForCausalLM):
     _supports_sdpa = False
 class Headless(PreTrainedModel): ...
+class WithPlan(PreTrainedConfig):
+    base_model_tp_plan = {"up": "colwise"}
+class WithoutPlan(PreTrainedConfig): ...
+class ConfigPlanned(PreTrainedModel):
+    config_class = WithPlan
+class ConfigPlanless(PreTrainedModel):
+    config_class = WithoutPlan
+class AnnotatedPlanless(PreTrainedModel):
+    config: WithoutPlan
+class WithChildren(PreTrainedModel):
+    config_class = WithoutPlan
+    def __init__(self, config: WithoutPlan) -> None:
+        super().__init__(config)
+        self.model = LlamaForCausalLM(config)
 class OfReads(Reads): ...
 class OfChanges(Changes): ...
 class Own(CapabilityMixin):
     def validate_for_mesh(self, mesh: object) -> None: ...
-def some(one: MyLlama, other: Own, either: MyLlama | Own) -> None: ...
+class Handing(MyLlama):
+    def validate_for_mesh(self, mesh: object, **more: object) -> object:
+        print(mesh)
+        report = super().validate_for_mesh(mesh)
+        return report
+class Changing(MyLlama):
+    def validate_for_mesh(self, mesh: object, **more: object) -> object:
+        mesh = None
+        return super().validate_for_mesh(mesh)
+def some(one: MyLlama, other: Own, either: MyLlama | Own, handing: Handing, changing: Changing) -> None: ...
 """
 
 
@@ -164,6 +187,16 @@ def test_own_flags_stand_over_those_of_transformers(program: Program) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "planless"),
+    [("ConfigPlanned", False), ("ConfigPlanless", True), ("WithChildren", False), ("Headless", False)],
+)
+def test_a_config_class_of_ones_own_tells_of_a_plan(program: Program, name: str, planless: bool) -> None:
+    """As long as no child may bring one."""
+    facts = program.facts("uses", name)
+    assert (facts.knows("tp_plan") and facts.tp_plan == {}) is planless
+
+
 @pytest.mark.parametrize(("name", "sure"), [("OfReads", False), ("OfChanges", False)])
 def test_a_method_that_mypy_left_out_may_do_anything(program: Program, name: str, sure: bool) -> None:
     """Bodies of installed packages are not kept; where one names the plan, nobody knows what it does."""
@@ -171,16 +204,25 @@ def test_a_method_that_mypy_left_out_may_do_anything(program: Program, name: str
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("MyLlama", (True, True)), ("Headless", (True, False)), ("Own", (True, True))]
+    ("name", "expected"), [("MyLlama", (True, True)), ("Headless", (True, True)), ("Own", (True, True))]
 )
 def test_models_and_those_that_may_be_built_are_told(program: Program, name: str, expected: tuple[bool, bool]) -> None:
-    """A `PreTrainedModel` without a forward is nobody's model."""
+    """One of the program's own is built by whoever names it."""
     info = program.info("uses", name)
     assert (is_model(info), is_concrete(info)) == expected
 
 
+def test_a_base_of_transformers_is_nobodys_class(program: Program) -> None:
+    """It has no forward."""
+    bases = program.info("uses", "MyLlama").mro
+    assert [is_concrete(base) for base in bases if base.name in ("LlamaForCausalLM", "PreTrainedModel")] == [
+        True,
+        False,
+    ]
+
+
 def test_only_meshfits_own_method_is_judged(program: Program) -> None:
-    """A class that replaces it answers for itself, also in a union."""
+    """A class that replaces it answers for itself, also in a union, unless it hands its mesh on."""
     some = program.files["uses"].names["some"].node
     arguments = getattr(some, "type").arg_types  # noqa: B009
-    assert [validates(argument) for argument in arguments] == [True, False, False]
+    assert [validates(argument) for argument in arguments] == [True, False, False, True, False]

@@ -15,7 +15,7 @@ from meshfit.readers.class_flags import FLAGS, NEMO_MIXIN
 from meshfit.readers.class_summary import PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
 from meshfit.readers.unknown import UNKNOWN
 
-__all__ = ["Ancestor", "Shipped", "resolve"]
+__all__ = ["Ancestor", "Shipped", "planless_config", "resolve"]
 
 _CLOSED: Final = frozenset({*sys.stdlib_module_names, "_typeshed", "torch", "typing_extensions", "meshfit"})
 """Packages whose classes say nothing of a mesh, but for what is known here."""
@@ -38,6 +38,8 @@ _BODY_FACTS: Final = frozenset(
     }
 )
 _REBUILDS: Final = frozenset({"__init__", "post_init", "config_class", "config", "tie_weights", "init_weights"})
+_BUILDERS: Final = frozenset({"__init__", "post_init", "init_weights"})
+"""Those of them that may give the model children, hence their plans."""
 _HARMLESS: Final = frozenset(
     {
         *("__doc__", "__module__", "__repr__", "__slots__", "_init_weights", "_no_split_modules", "generate"),
@@ -68,10 +70,33 @@ class Ancestor(NamedTuple):
 
 
 class Shipped(NamedTuple):
-    """The nearest class of transformers that a class derives from: what holds for it, and which names it has."""
+    """The nearest class of transformers that a class derives from.
+
+    Args:
+        facts: what holds for it.
+        has: whether it has an attribute of that name.
+        planless: the kinds of plan that a model of it gets from no config: of `PreTrainedModel`, with a config class of
+            the user's.
+    """
 
     facts: ModelFacts
     has: Callable[[str], bool]
+    planless: frozenset[str] = frozenset()
+
+
+def planless_config(mro: Sequence[Ancestor], *, complete: bool = True) -> frozenset[str]:
+    """The kinds of plan that no config of the class gives a model.
+
+    Args:
+        mro: the method resolution order of the config class.
+        complete: whether every base is known.
+    """
+    order = _Order(mro)
+    of_a_model = any(entry.module.startswith("transformers.models.") for entry in mro)
+    if not complete or order.opaque or of_a_model or order.names & {"sub_configs", "sub_configs_defaults"}:
+        return frozenset()
+    values = {kind: order.value(f"base_model_{kind}_plan") for kind in PLANS}
+    return frozenset(kind for kind, value in values.items() if value is _ABSENT or not (value is UNKNOWN or value))
 
 
 def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped | None = None) -> ModelFacts:
@@ -152,7 +177,10 @@ def _kept(order: _Order, shipped: Shipped) -> ModelFacts:
     """What of transformers' class still holds for a class that changes some of it."""
     changed = {name for name in order.names - _HARMLESS if shipped.has(name)} | (order.names & _REBUILDS)
     if (changed | order.by_instance) & _REBUILDS:
-        return shipped.facts.without(*(FACTS - _CLASS_FACTS))
+        kept = shipped.facts.without(*(FACTS - _CLASS_FACTS))
+        if order.names & _BUILDERS or "config" in order.by_instance:
+            return kept
+        return kept.replace(**{f"{kind}_plan": {} for kind in shipped.planless})
     lost: set[str] = set()
     if changed - PLAN_ATTRIBUTES or "forward" in order.by_instance:
         lost |= _BODY_FACTS

@@ -13,6 +13,7 @@ from meshfit.readers.class_flags import FLAGS
 from meshfit.readers.unknown import UNKNOWN
 
 __all__ = [
+    "CONFIG_ATTRIBUTES",
     "MUTATORS",
     "PLANS",
     "PLAN_ATTRIBUTES",
@@ -26,12 +27,18 @@ __all__ = [
 PLANS: Final = ("tp", "pp", "ep")
 """The kinds of plan a class may declare, as `_<kind>_plan`."""
 
+CONFIG_ATTRIBUTES: Final = frozenset(
+    {*(f"base_model_{kind}_plan" for kind in PLANS), "sub_configs", "sub_configs_defaults"}
+)
+"""What a config class says of the plans of its models."""
+
 PLAN_ATTRIBUTES: Final = frozenset({*(f"_{kind}_plan" for kind in PLANS), "_fsdp_plan"})
 
 RELEVANT: Final = frozenset(
     {
         *FLAGS.values(),
         *PLAN_ATTRIBUTES,
+        *CONFIG_ATTRIBUTES,
         "ModelCapabilities",
         "backend",
         "base_model_prefix",
@@ -44,7 +51,7 @@ RELEVANT: Final = frozenset(
         "_te_attention_injected",
     }
 )
-"""The attributes that facts of a class rest on."""
+"""The attributes that facts of a class rest on, of its config class too."""
 
 MUTATORS: Final = frozenset(
     {"update", "pop", "popitem", "clear", "setdefault", "append", "extend", "remove", "__setitem__", "__ior__"}
@@ -53,6 +60,8 @@ MUTATORS: Final = frozenset(
 SETTERS: Final = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
 """Functions and methods that write an attribute by name."""
 
+_DISTINCT: Final = PLAN_ATTRIBUTES.union(FLAGS.values())
+"""Attributes that nothing but models have."""
 _CATCH_ALL: Final = frozenset({"__getattr__", "__getattribute__"})
 _TRANSPARENT: Final = frozenset(
     {
@@ -212,6 +221,17 @@ class SummaryBuilder:
     def write(self, *names: str) -> None:
         """A method writes these attributes, or makes them hang on the instance in another way."""
         self._by_instance |= RELEVANT.intersection(names)
+
+    def write_from_outside(self, name: str, *, by_name: bool) -> None:
+        """Code outside the class writes an attribute.
+
+        Args:
+            name: the attribute.
+            by_name: whether the object is the class itself, by its name; else it may be an instance, but an attribute
+                that objects of all kinds have is then taken for theirs.
+        """
+        if by_name or name in _DISTINCT:
+            self.write(name)
 
     def obscure(self) -> None:
         """Nobody can tell any attribute of the class."""

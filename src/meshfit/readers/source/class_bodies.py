@@ -112,7 +112,9 @@ def _read_rest(builder: SummaryBuilder, cls: ast.ClassDef, tree: ast.Module) -> 
     while pending:
         node = pending.pop()
         if node is not cls:
-            builder.write(*(name for holder, name in _written(node) if not _is_named(holder, others)))
+            for holder, name in _written(node):
+                if not _is_named(holder, others):
+                    builder.write_from_outside(name, by_name=_is_named(holder, {cls.name}))
             if _writes_anything(node, cls.name):
                 builder.obscure()
             pending.extend(ast.iter_child_nodes(node))

@@ -16,9 +16,10 @@ from typing import Any, Final
 from meshfit import registries
 from meshfit.errors import TargetError
 from meshfit.facts import FACTS, ModelFacts, Origin
-from meshfit.readers.class_resolution import Ancestor, Shipped, resolve
+from meshfit.readers.class_resolution import Ancestor, Shipped, planless_config, resolve
 from meshfit.readers.source import auto
 from meshfit.readers.source.class_bodies import summarise
+from meshfit.readers.source.facts import declared_config
 from meshfit.readers.source.index import ClassSource, Definition, External, ModuleSource, Package, find_package
 from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
 
@@ -207,5 +208,11 @@ def _shipped(own: OwnClass) -> Shipped | None:
     cls = own.shipped
     if cls is not None:
         return Shipped(facts_of_shipped(cls), lambda name: cls.find(name) is not None)
-    is_pretrained = any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in own.mro)
-    return Shipped(ModelFacts(**BASE_FACTS), BASE_FACTS.__contains__) if is_pretrained else None
+    if not any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in own.mro):
+        return None
+    config = declared_config(own.source)
+    described = None if config is None else OwnClass(config, own.program)
+    planless = frozenset[str]()
+    if described is not None:
+        planless = planless_config(described.mro, complete=not described.lost_bases)
+    return Shipped(ModelFacts(**BASE_FACTS), BASE_FACTS.__contains__, planless)
