@@ -26,14 +26,14 @@ class Evaluator:
     """Evaluates constructors of one package's classes. Keep one for one model: it caches the layers it has built."""
 
     def __init__(self) -> None:
-        self.steps = 0
+        self._steps = 0
         self._depth = 0
         self._built: dict[str, list[tuple[list[Any], dict[str, Any], Trace, Any]]] = {}
 
     def tick(self) -> None:
         """Count one step; raises BudgetError past the limit."""
-        self.steps += 1
-        if self.steps > _STEPS:
+        self._steps += 1
+        if self._steps > _STEPS:
             raise BudgetError
 
     def config(self, cls: ClassSource, values: Mapping[str, Any]) -> ConfigObject:

@@ -31,8 +31,6 @@ BASE_FACTS: Final[Mapping[str, Any]] = {"supports_sdpa": False, "gradient_checkp
 _PLANS: Final = tuple(f"{kind}_plan" for kind in plans.PLANS)
 _MERGED: Final = frozenset({*(f"_{plan}" for plan in _PLANS), "all_tied_weights_keys"})
 """Attributes that `post_init` leaves, which are no modules."""
-_COSTLY: Final = 50_000
-"""Steps of the evaluator; a model whose layers are alike takes a tenth."""
 _FAULTS: Final = ("context_faults", "pipeline_faults")
 
 
@@ -102,12 +100,11 @@ class Variations:
 
     @cached_property
     def default(self) -> Node | None:
-        """The model of the default configuration, with few layers where many are costly and no different."""
+        """The model of the default configuration, with few layers where more of them are no different."""
         if self._config is None:
             return None
-        evaluator = Evaluator()
-        model = evaluator.model(self.cls, WatchedConfig(self._config, self._read))
-        short = shortened(self._config) if evaluator.steps > _COSTLY else None
+        model = Evaluator().model(self.cls, WatchedConfig(self._config, self._read))
+        short = shortened(self._config)
         if short is not None:
             shorter = Evaluator().model(self.cls, WatchedConfig(short, self._read))
             if _kinds(shorter) == _kinds(model):
