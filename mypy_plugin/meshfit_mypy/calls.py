@@ -85,13 +85,14 @@ def mesh_call(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Ty
     """Refuse a mesh literal that cannot be read; remember the sizes of one that other modules may use."""
     from meshfit_mypy.carried import carry
 
-    call, reader = ctx.context, _reader(ctx)
+    call, reader, meshes = ctx.context, _reader(ctx), None
     if isinstance(call, CallExpr) and _speaks_itself(call):
-        for mesh in possible_meshes(call, reader, None) or ():
+        meshes = possible_meshes(call, reader, None) or ()
+        for mesh in meshes:
             if isinstance(mesh, MeshError) and not _is_ill_typed(call, reader):
                 refuse_mesh(mesh, call, ctx.api)
                 return ctx.default_return_type
-    return carry(ctx, reader)
+    return carry(ctx, reader, meshes)
 
 
 def _speaks_itself(root: Expression) -> bool:

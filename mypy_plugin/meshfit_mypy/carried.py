@@ -50,20 +50,31 @@ _STORE: Final = "meshfit@carried"
 """The variable. The daemon keeps names with an `@` when it analyses a module again."""
 
 
-def carry(ctx: FunctionContext | MethodContext, reader: Reader) -> Type:
+def carry(
+    ctx: FunctionContext | MethodContext, reader: Reader, meshes: Iterable[MeshSpec | MeshError] | None = None
+) -> Type:
     """Keep the meshes of a constructor's call for other modules, where it is the only binding of a name.
+
+    Args:
+        ctx: the call.
+        reader: reads the file that it stands in.
+        meshes: what the call makes, where that is read already.
 
     Returns:
         The type of the call. In the daemon it tells the meshes apart, so that a change of them is one of the type.
     """
-    from meshfit_mypy.meshes import possible_meshes
+    from meshfit_mypy.meshes import FROZEN, possible_meshes
 
     call, made = ctx.context, get_proper_type(ctx.default_return_type)
     target = _target(reader.tree.defs, call) if isinstance(call, CallExpr) else None
     node = reader.variable(target) if target is not None else None
     if target is None or node is None or not isinstance(call, CallExpr):
         return ctx.default_return_type
-    meshes = possible_meshes(call, reader, made) if _is_certain(target, node, reader) else None
+    is_frozen = isinstance(made, Instance) and made.type.fullname.startswith(FROZEN)
+    if not _is_certain(target, node, reader) or (not is_frozen and reader.is_mutated(target)):
+        meshes = None
+    elif meshes is None:
+        meshes = possible_meshes(call, reader, made)
     text = _keep(reader.tree, node.fullname, meshes)
     if not text or not ctx.api.options.fine_grained_incremental or not isinstance(made, Instance):
         return ctx.default_return_type
@@ -123,12 +134,10 @@ def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | Membe
 
 
 def _is_certain(target: NameExpr | MemberExpr, node: Var, reader: Reader) -> bool:
-    """Whether nothing else in the file is bound to the target, or writes to what it holds."""
+    """Whether nothing else in the file is bound to the target."""
     found = reader.bindings
-    if reader.is_mutated(target):
-        return False
     if node.info:
-        return not makes_fields(node.info) and len(reader.written_on(node.info, node.name)) == 1
+        return not makes_fields(node.info) and len(reader.written_on(node.info, node.name) or ()) == 1
     is_once = isinstance(target, NameExpr) and len(found.names.get(node, ())) == 1
     return is_once and node.name not in found.doubtful and not reader.is_open(node)
 

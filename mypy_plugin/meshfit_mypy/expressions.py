@@ -364,6 +364,8 @@ class Reader:
         if info is None:
             raise _Unreadable
         written = self.written_on(info, expr.name)
+        if written is None:
+            raise _Unreadable
         owner = next((cls for cls in info.mro if expr.name in cls.names), info)
         if owner.module_name != self.tree.fullname:
             if written:
@@ -372,14 +374,14 @@ class Reader:
         self._passed.append((expr, False))
         return self._bound((info, expr.name), written)
 
-    def written_on(self, info: TypeInfo, name: str) -> list[Binding]:
-        """What is bound to an attribute of instances of a class."""
+    def written_on(self, info: TypeInfo, name: str) -> list[Binding] | None:
+        """What this file binds to an attribute of instances of a class; None where that cannot be told."""
         symbol = info.get(name)
         if symbol is None or not isinstance(symbol.node, Var) or symbol.node.is_property:
-            raise _Unreadable
+            return None
         homes = {cls.module_name for cls in info.mro if name in cls.names}
         if len(homes) > 1 or any("__setattr__" in cls.names for cls in info.mro if cls.module_name in homes):
-            raise _Unreadable
+            return None
         found = self.bindings
         writes = (*found.attributes.get(name, ()), *found.attributes.get(ANY, ()))
         return [binding for owner, binding in writes if owner is None or found.are_related(owner, info)]

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
     from meshfit_mypy.expressions import Reader
 
-__all__ = ["possible_meshes"]
+__all__ = ["FROZEN", "possible_meshes"]
 
 _MOST: Final = 64
 _DEEPEST: Final = 8
-_FROZEN: Final = ("meshfit.", "torch.")
+FROZEN: Final = ("meshfit.", "torch.")
 """Where meshes are made that nothing changes afterwards."""
 
 _HOLDERS: Final = frozenset(
@@ -65,16 +65,21 @@ def possible_meshes(
     Returns:
         The meshes; a MeshError for a literal that is refused. None when not all of them are known.
     """
-    found: dict[str, MeshSpec | MeshError] = {}
     try:
-        for value in _Meshes(reader, extra or {}).possible(expr):
-            if value is None and _excludes_none(type_):
-                continue
-            mesh = _read(value)
-            found.setdefault(f"{mesh!r} {getattr(mesh, 'engine', None)} {getattr(mesh, 'settings', None)}", mesh)
+        values = _Meshes(reader, extra or {}).possible(expr)
     except UnreadableCall:
         return None
-    return tuple(found.values()) or None
+    if len(values) > 1 and None in values and _excludes_none(type_):
+        values = [value for value in values if value is not None]
+    try:
+        meshes = [_read(value) for value in values]
+    except UnreadableCall:
+        return None
+    return tuple({_told(mesh): mesh for mesh in meshes}.values()) if len(meshes) > 1 else tuple(meshes)
+
+
+def _told(mesh: MeshSpec | MeshError) -> str:
+    return str(mesh) if isinstance(mesh, MeshError) else f"{mesh!r} {mesh.engine} {mesh.settings}"
 
 
 def _read(value: Any) -> MeshSpec | MeshError:
@@ -119,7 +124,7 @@ class _Meshes:
         if isinstance(root, CallExpr):
             callee = dotted_name(root.callee, self.reader)
             if callee in CONSTRUCTORS or callee in self.extra:
-                if root is not expr and not callee.startswith(_FROZEN) and self.reader.is_mutated(expr):
+                if root is not expr and not callee.startswith(FROZEN) and self.reader.is_mutated(expr):
                     raise UnreadableCall
                 return self.called(callee, root)
             if callee == "dataclasses.replace":
