@@ -29,25 +29,38 @@ def definition_of(callee: Expression) -> SymbolNode | None:
 def dotted_name(callee: Expression, reader: Reader) -> str:
     """Dotted name of what is called, empty when it has none that is certain."""
     node = definition_of(callee)
+    if isinstance(callee, NameExpr):
+        if node is None or (isinstance(node, Var) and not node.is_suppressed_import):
+            return ""
+        imported = _imported(callee.name, reader.tree)
+        if len(imported) > 1 and not all(_resolved(name, reader) is node for name in imported):
+            return ""  # `try: from a import X` … `except ImportError: from b import X`
+        return imported.pop() if isinstance(node, Var) and imported else node.fullname
     if node is not None and not isinstance(node, Var):
-        doubtful = isinstance(callee, NameExpr) and callee.name in reader.bindings.doubtful
-        return "" if doubtful else node.fullname
+        return node.fullname
     if isinstance(callee, MemberExpr):
         base = dotted_name(callee.expr, reader)
         return f"{base}.{callee.name}" if base else ""
-    if isinstance(callee, NameExpr) and isinstance(node, Var) and node.is_suppressed_import:
-        return "" if callee.name in reader.bindings.doubtful else _imported(callee.name, reader.tree)
     return ""
 
 
-def _imported(name: str, tree: MypyFile) -> str:
+def _resolved(name: str, reader: Reader) -> SymbolNode | None:
+    module, _, attribute = name.rpartition(".")
+    tree = reader.modules.get(module)
+    symbol = tree.names.get(attribute) if tree is not None else None
+    return symbol.node if symbol is not None else None
+
+
+def _imported(name: str, tree: MypyFile) -> set[str]:
+    """What the imports of a file, wherever they stand in it, bind a name to."""
+    found: set[str] = set()
     for statement in tree.imports:
-        if isinstance(statement, ImportFrom) and not statement.relative:
+        if isinstance(statement, ImportFrom):
             for original, alias in statement.names:
                 if name == (alias or original):
-                    return f"{statement.id}.{original}"
+                    found.add(f"{'.' * statement.relative}{statement.id}.{original}")
         elif isinstance(statement, Import):
             for module, alias in statement.ids:
                 if name == (alias or module.partition(".")[0]):
-                    return module if alias else name
-    return ""
+                    found.add(module if alias else name)
+    return found

@@ -131,3 +131,22 @@ try:
 except ImportError:
     from elsewhere import ParallelismConfig as Perhaps
 ask(Perhaps(tp_size=8))  # -> ?
+
+
+def imported_here() -> None:
+    from meshfit import MeshSpec as Spec
+
+    ask(Spec(tp_size=8))  # -> tp=8
+
+
+def imported_there() -> None:
+    from meshfit.mesh import MeshSpec as Spec
+
+    ask(Spec(tp_size=8))  # -> tp=8
+
+
+try:
+    from meshfit import MeshSpec as Either
+except ImportError:
+    from own_meshes import make as Either
+ask(Either(tp_size=8))  # -> ?
