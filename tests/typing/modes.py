@@ -147,6 +147,9 @@ def _no_native_parser(version: tuple[int, ...]) -> str:
     return "hides the native parser" if version < (2, 0) else ""
 
 
+_NOT_FIXED: Final = "--no-fixed-format-cache"
+
+
 class Mode(NamedTuple):
     """A way to run mypy.
 
@@ -161,6 +164,10 @@ class Mode(NamedTuple):
     flags: tuple[str, ...]
     runner: Callable[[Checker, Sequence[str], Workspace, Sequence[Step]], Iterator[Said]]
     lacks: Lack = _has_all
+
+    def flags_for(self, checker: Checker) -> tuple[str, ...]:
+        """The flags as a version knows them: before 1.20 the fixed format is off unless it is asked for."""
+        return tuple(flag for flag in self.flags if flag != _NOT_FIXED or checker.version >= (1, 20))
 
 
 def _environment(workspace: Workspace) -> dict[str, str]:
@@ -227,7 +234,7 @@ def _daemon(checker: Checker, flags: Sequence[str], workspace: Workspace, steps:
 
 
 _SQLITE: Final = {True: "--sqlite-cache", False: "--no-sqlite-cache"}
-_FIXED: Final = {True: "--fixed-format-cache", False: "--no-fixed-format-cache"}
+_FIXED: Final = {True: "--fixed-format-cache", False: _NOT_FIXED}
 
 MODES: Final = (
     Mode("cold", (), _cold),
@@ -260,10 +267,14 @@ def differences(
     steps: Sequence[Step] = STEPS,
     groups: Sequence[str] = GROUPS,
 ) -> Mapping[str, list[str]]:
-    """Step -> what a mode says beyond the answers (`+`) or leaves out (`-`); steps without a difference left out."""
+    """Step -> what a mode says beyond the answers (`+`) or leaves out (`-`), for the steps where it does."""
     told: dict[str, list[str]] = {}
-    said = mode.runner(checker, mode.flags, Workspace(folder, groups), steps)
-    for step, here, answer in zip(steps, said, answers, strict=True):
+    pairs = list(zip(steps, answers, strict=True))
+    if mode.runner is _cold:
+        # nothing of one step is left in the next: the original and the most edited state tell all
+        pairs = [pairs[0], max(pairs, key=lambda pair: len(pair[0].edits))]
+    said = mode.runner(checker, mode.flags_for(checker), Workspace(folder, groups), [step for step, _ in pairs])
+    for (step, answer), here in zip(pairs, said, strict=True):
         lines = [f"+ {one}" for one in sorted(here - answer)] + [f"- {one}" for one in sorted(answer - here)]
         if lines:
             told[step.name] = lines
