@@ -9,10 +9,10 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from mypy.nodes import CallExpr, ClassDef, FuncDef, IndexExpr, MemberExpr, NameExpr, StrExpr
+from mypy.nodes import CallExpr, ClassDef, DictExpr, FuncDef, IndexExpr, MemberExpr, NameExpr, StrExpr
 
 from meshfit.readers.class_summary import MUTATORS, RELEVANT, SETTERS
-from meshfit_mypy.parts import parts, targets
+from meshfit_mypy.parts import WRITING, parts, targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +24,13 @@ __all__ = ["Write", "plain_name", "writes_of"]
 _OWN_WORDS: Final = sorted(name for name in RELEVANT if name.startswith(("_", "supports_")))
 _COMMON: Final = sorted(RELEVANT.difference(_OWN_WORDS))
 _OF_INTEREST: Final = re.compile(
-    rf"\b(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\(|\.(?:{'|'.join(_COMMON)})\b".encode()
+    (
+        rf"\b(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\("
+        rf"|\.(?:{'|'.join(_COMMON)})\b[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b)"
+    ).encode(),
+    re.MULTILINE,
 )
+"""Names that only models have, wherever they stand, and writes of those that other objects have too."""
 
 
 class Write(NamedTuple):
@@ -119,14 +124,17 @@ def _walk(body: list[Any], lines: list[int] | None, unseen: list[int]) -> Iterat
                 continue
             if isinstance(node, FuncDef) and not node.body.body:
                 unseen.append(lines[start])
-        if isinstance(node, FuncDef):
-            function = node.name
-        yield from _written(node)
-        if function == "__init__" and isinstance(node, MemberExpr) and node.name in RELEVANT:
-            yield Write(node.line, "self", node.name)
-        if function != "__setstate__":
-            yield from _computed(node)
-        pending.extend((part, function) for part in parts(node))
+        kind = type(node)
+        if kind is FuncDef:
+            function = node.name  # type: ignore[attr-defined]
+        elif kind is MemberExpr and function == "__init__" and node.name in RELEVANT:  # type: ignore[attr-defined]
+            yield Write(node.line, "self", node.name)  # type: ignore[attr-defined]
+        elif kind is CallExpr or kind in WRITING:
+            yield from _written(node)
+            if function != "__setstate__":
+                yield from _computed(node)
+        if kind is not DictExpr:  # plans are long, and nothing is written in one
+            pending.extend([(part, function) for part in parts(node)])
 
 
 def _written(node: Node) -> Iterator[Write]:

@@ -81,6 +81,7 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
     data = builder.finish().to_dict()
     cls.info.metadata[KEY] = data
     hands_on = any(isinstance(node, FuncDef) and _hands_on(node) for node in cls.defs.body)
+    cls.info.metadata.pop(HANDS_ON, None)
     if hands_on:
         cls.info.metadata[HANDS_ON] = {"validate_for_mesh": True}
     return f"{data}{hands_on}"
@@ -113,7 +114,7 @@ def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) ->
                 builder.doubt(node.name)
         elif isinstance(node, AssignmentStmt):
             _assign(builder, node, sure=sure)
-        elif not isinstance(node, PassStmt):
+        elif not isinstance(node, PassStmt) and not _is_text(node):
             # Loops, branches, `del`, `|=`, calls: whatever they name may have changed.
             _doubt(builder, node)
             for block in parts(node):
@@ -143,11 +144,12 @@ def _parameters(function: FuncDef) -> Iterator[str]:
 
 def _assign(builder: SummaryBuilder, node: AssignmentStmt, *, sure: bool) -> None:
     value = None if isinstance(node.rvalue, TempNode) else node.rvalue
-    if value is not None:
+    literal = UNKNOWN if value is None else _literal(value)
+    if value is not None and literal is UNKNOWN:
         _doubt(builder, value)
     for target in node.lvalues:
         if isinstance(target, NameExpr) and sure and value is not None:
-            builder.bind(target.name, _literal(value))
+            builder.bind(target.name, literal)
         else:
             for name in (target, *parts(target)):
                 if isinstance(name, NameExpr):

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from mypy import nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mypy.nodes import Node
 
-__all__ = ["parts", "targets"]
+__all__ = ["WRITING", "parts", "targets"]
 
 _PARTS: Final[dict[type, tuple[str, ...]]] = {
     nodes.AssertStmt: ("expr", "msg"),
@@ -55,7 +53,7 @@ _PARTS: Final[dict[type, tuple[str, ...]]] = {
     nodes.YieldExpr: ("expr",),
     nodes.YieldFromExpr: ("expr",),
 }
-_TARGETS: Final[dict[type, str]] = {
+WRITING: Final[dict[type, str]] = {
     nodes.AssignmentExpr: "target",
     nodes.AssignmentStmt: "lvalues",
     nodes.DelStmt: "expr",
@@ -64,22 +62,29 @@ _TARGETS: Final[dict[type, str]] = {
     nodes.TryStmt: "vars",
     nodes.WithStmt: "target",
 }
+"""Statement -> where it holds what it writes."""
 
 
-def parts(node: Node) -> Iterator[Any]:
+def parts(node: Node) -> list[Any]:
     """The nodes directly below `node`, in order; overloaded functions are given once."""
-    if isinstance(node, nodes.OverloadedFuncDef):
-        yield from node.items
+    found: list[Any] = []
+    if type(node) is nodes.OverloadedFuncDef:
+        found += node.items
         if node.impl is not None and node.impl not in node.items:
-            yield node.impl
+            found.append(node.impl)
     for name in _PARTS.get(type(node), ()):
-        yield from _flat(getattr(node, name))
+        _flatten(getattr(node, name), found)
+    return found
 
 
-def targets(node: Node) -> Iterator[Any]:
+def targets(node: Node) -> list[Any]:
     """What a statement binds, writes or deletes, tuples taken apart."""
-    name = _TARGETS.get(type(node))
-    pending = [] if name is None else list(_flat(getattr(node, name)))
+    name = WRITING.get(type(node))
+    if name is None:
+        return []
+    found: list[Any] = []
+    pending: list[Any] = []
+    _flatten(getattr(node, name), pending)
     while pending:
         target = pending.pop()
         if isinstance(target, (nodes.TupleExpr, nodes.ListExpr)):
@@ -87,12 +92,14 @@ def targets(node: Node) -> Iterator[Any]:
         elif isinstance(target, nodes.StarExpr):
             pending.append(target.expr)
         else:
-            yield target
+            found.append(target)
+    return found
 
 
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, (list, tuple)):
+def _flatten(value: Any, into: list[Any]) -> None:
+    kind = type(value)
+    if kind is list or kind is tuple:
         for item in value:
-            yield from _flat(item)
+            _flatten(item, into)
     elif value is not None:
-        yield value
+        into.append(value)
