@@ -149,7 +149,7 @@ def _assign(builder: SummaryBuilder, node: AssignmentStmt, *, sure: bool) -> Non
         _doubt(builder, value)
     for target in node.lvalues:
         if isinstance(target, NameExpr) and sure and value is not None:
-            builder.bind(target.name, literal)
+            builder.bind(target.name, literal, annotated=node.unanalyzed_type is not None)
         else:
             for name in (target, *parts(target)):
                 if isinstance(name, NameExpr):

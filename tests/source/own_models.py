@@ -312,6 +312,14 @@ class CatchesAll(Mixed):
         return super().__getattribute__(name)
 
 
+@dataclass
+class Fields(Mixed):
+    """Given to each instance."""
+
+    _tp_plan: dict[str, str] | None = None
+    _supports_sdpa: bool = False
+
+
 @unheard_of
 class Decorated(Mixed):
     """By a decorator nobody knows."""

@@ -22,7 +22,18 @@ MODELS = (
     *("ConfiguredOnClass", "Backed", "Abstract", "AnnotatedOnly", "Joined", "Updated", "ItemSet", "Deleted"),
     *("Computed", "SetByInit", "SetByMethod", "SetByName", "SetByComputedName", "SetByNamespace"),
     *("UpdatedByMethod", "ItemSetByMethod", "SetAfterwards", "Undecided", "Looped", "Tried", "ForChecker"),
-    *("CatchesMissing", "CatchesAll", "Decorated", "Made", "Registers", "Seen", "Spread", "Wrapped", "Replaced"),
+    *(
+        "CatchesMissing",
+        "CatchesAll",
+        "Fields",
+        "Decorated",
+        "Made",
+        "Registers",
+        "Seen",
+        "Spread",
+        "Wrapped",
+        "Replaced",
+    ),
 )
 SILENT = MODELS[MODELS.index("AnnotatedOnly") : MODELS.index("Wrapped")]
 """Classes of which nobody can tell whether they have a plan."""

@@ -164,10 +164,19 @@ class SummaryBuilder:
         self._forward: list[str] | None = None
         self._declared: dict[str, bool] | None = None
         self._opaque = False
+        self._has_fields = False
 
-    def bind(self, name: str, value: object) -> None:
-        """The body assigns `value`, UNKNOWN where it is no literal."""
+    def bind(self, name: str, value: object, *, annotated: bool = False) -> None:
+        """The body assigns `value`, UNKNOWN where it is no literal.
+
+        Args:
+            name: the attribute.
+            value: what it is set to.
+            annotated: whether with a type: a field, in a dataclass, which each instance may be given.
+        """
         self._names.add(name)
+        if annotated and self._has_fields:
+            self.write(name)
         if name == "__slots__":
             self._reserve(value)
         if name not in RELEVANT:
@@ -238,7 +247,9 @@ class SummaryBuilder:
         self._opaque = True
 
     def decorate(self, decorators: Iterable[str], metaclass: str | None) -> None:
-        """What stands before and in the class statement, by plain names."""
+        """What stands before and in the class statement, by plain names; to be told first."""
+        decorators = tuple(decorators)
+        self._has_fields = "dataclass" in decorators
         if not _HARMLESS.issuperset(decorators) or (metaclass is not None and metaclass not in _METACLASSES):
             self._opaque = True
 

@@ -45,7 +45,7 @@ def _read_body(builder: SummaryBuilder, body: list[ast.stmt], *, sure: bool) -> 
             case ast.AnnAssign(target=target, value=None):
                 _doubt(builder, target)
             case ast.AnnAssign(target=target, value=ast.expr() as value):
-                _bind(builder, [target], value, sure=sure)
+                _bind(builder, [target], value, sure=sure, annotated=True)
             case _:
                 # Loops, branches, `del`, `|=`, calls: whatever they name may have changed.
                 _doubt(builder, node)
@@ -53,11 +53,13 @@ def _read_body(builder: SummaryBuilder, body: list[ast.stmt], *, sure: bool) -> 
                     _read_body(builder, block, sure=False)
 
 
-def _bind(builder: SummaryBuilder, targets: list[ast.expr], value: ast.expr, *, sure: bool) -> None:
+def _bind(
+    builder: SummaryBuilder, targets: list[ast.expr], value: ast.expr, *, sure: bool, annotated: bool = False
+) -> None:
     _doubt(builder, value)
     for target in targets:
         if isinstance(target, ast.Name) and sure:
-            builder.bind(target.id, _literal(value))
+            builder.bind(target.id, _literal(value), annotated=annotated)
         else:
             _doubt(builder, target)
 
