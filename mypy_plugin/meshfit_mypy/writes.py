@@ -203,12 +203,6 @@ class _Walk:
         self.store(statement.lvalue)
         self.read(statement.rvalue)
 
-    def delete(self, statement: DelStmt) -> None:
-        self.store(statement.expr)
-
-    def express(self, statement: ExpressionStmt) -> None:
-        self.read(statement.expr)
-
     def loop(self, statement: ForStmt) -> None:
         self.read(statement.expr)
         self.open(statement.expr)
@@ -325,7 +319,7 @@ class _Walk:
     def comprehension(self, expr: GeneratorExpr | DictionaryComprehension, reads: bool) -> None:  # noqa: ARG002
         for sequence in expr.sequences:
             self.open(sequence)
-        self.read(*expr.sequences, *(condition for conditions in expr.condlists for condition in conditions))
+        self.read(*expr.sequences, *(part for conditions in expr.condlists for part in conditions))
         self.lend(*((expr.left_expr,) if isinstance(expr, GeneratorExpr) else (expr.key, expr.value)))
 
     def star(self, expr: StarExpr, reads: bool) -> None:  # noqa: ARG002 - one signature for all
@@ -357,8 +351,8 @@ _STATEMENTS: Final[dict[type, Callable[[_Walk, Any], None]]] = {
     AssignmentStmt: _Walk.assign,
     OperatorAssignmentStmt: _Walk.assign_with_operator,
     Block: lambda walk, s: walk.blocks(s),
-    DelStmt: _Walk.delete,
-    ExpressionStmt: _Walk.express,
+    DelStmt: lambda walk, s: walk.store(s.expr),
+    ExpressionStmt: lambda walk, s: walk.read(s.expr),
     ForStmt: _Walk.loop,
     WhileStmt: _Walk.repeat,
     IfStmt: _Walk.branch,
