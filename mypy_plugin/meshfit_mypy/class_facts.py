@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import TypeAlias, Var
@@ -27,9 +28,16 @@ _CAPABILITY: Final = "meshfit.capability.CapabilityMixin"
 _FRAMEWORKS: Final = frozenset({"torch", "transformers", "meshfit"})
 """Packages whose classes are not read from what mypy recorded."""
 
+_BESIDE: Final = frozenset({"GenerationMixin", "PushToHubMixin"})
+"""Mixins of transformers that a model class has anyway."""
+
 _known: Final[dict[str, tuple[list[Any], ModelFacts]]] = {}
 _mentioning: Final[dict[str, tuple[int, int, bool]]] = {}
 """File -> its time and size when it was read, and whether it mentions the registry of plans."""
+_mentioned: Final[list[Any]] = [0.0, False, None]
+"""When the files were last looked at, whether one of them did, and which program's they were."""
+_FRESH: Final = 2.0
+"""Seconds."""
 
 
 def is_model(info: TypeInfo) -> bool:
@@ -106,11 +114,12 @@ def _ancestor(info: TypeInfo) -> Ancestor:
 
 
 def _nearest(info: TypeInfo) -> TypeInfo | None:
-    """The nearest model class of transformers in the order."""
-    return next(
-        (base for base in info.mro if _package(base) == "transformers" and base.name != "GenerationMixin"),
-        None,
-    )
+    """The nearest model class of transformers in the order; None also where a mixin of transformers comes before it."""
+    shipped = (base for base in info.mro if _package(base) == "transformers" and base.name not in _BESIDE)
+    found = next(shipped, None)
+    if found is None or not any(base.name == "PreTrainedModel" for base in found.mro):
+        return None
+    return found
 
 
 def _shipped(info: TypeInfo, modules: Mapping[str, MypyFile]) -> Shipped | None:
@@ -177,11 +186,16 @@ def _as_registered(facts: ModelFacts, modules: Mapping[str, MypyFile]) -> ModelF
 def _may_register(modules: Mapping[str, MypyFile]) -> bool:
     """Whether a file of the program, or one beside them, mentions `tp_plans`.
 
-    mypy need not have loaded every file, and an entry may be made in any.
+    mypy need not have loaded every file, and an entry may be made in any. Looked up anew every other second: a run
+    loads more files as it goes, and the daemon waits for edits.
     """
-    paths = (tree.path for tree in modules.values() if tree.fullname.partition(".")[0] not in _FRAMEWORKS)
-    folders = {os.path.dirname(path) for path in paths if path.endswith(".py") and "site-packages" not in path}
-    return any(_mentions(entry) for folder in folders for entry in _sources(folder or "."))
+    now, program = monotonic(), (id(modules), id(modules.get("builtins")))
+    if now - _mentioned[0] > _FRESH or program != _mentioned[2]:
+        paths = (tree.path for tree in modules.values() if tree.fullname.partition(".")[0] not in _FRAMEWORKS)
+        folders = {os.path.dirname(path) for path in paths if path.endswith(".py") and "site-packages" not in path}
+        mentioned = any(_mentions(entry) for folder in folders for entry in _sources(folder or "."))
+        _mentioned[:] = now, mentioned, program
+    return bool(_mentioned[1])
 
 
 def _sources(folder: str) -> Iterator[os.DirEntry[str]]:

@@ -29,6 +29,10 @@ _CLOSED: Final = frozenset({*sys.stdlib_module_names, "torch", "meshfit", "typin
 """Packages that are not followed: their classes are known by their names."""
 
 
+_BESIDE: Final = frozenset({"GenerationMixin", "PreTrainedModel", "PushToHubMixin"})
+"""What a class may have of transformers that says nothing of how it is built."""
+
+
 class Program(Package):
     """Everything Python would import from here, as source; frameworks stay closed."""
 
@@ -121,8 +125,9 @@ class OwnClass:
 
     @cached_property
     def shipped(self) -> ClassSource | None:
-        """The nearest class of transformers in the order."""
-        return next((cls for cls in self.source.mro if self._is_shipped(cls)), None)
+        """The nearest class of transformers in the order; None where that is no model."""
+        found = next((cls for cls in self.source.mro if self._is_shipped(cls)), None)
+        return found if found is not None and _is_pretrained(found) else None
 
     def _is_shipped(self, cls: ClassSource) -> bool:
         return cls.module.package is not self.program
@@ -132,6 +137,10 @@ class OwnClass:
         if isinstance(target, External):
             return target.dotted.partition(".")[0] in {*_CLOSED, "transformers"}
         return isinstance(target, ClassSource) or (isinstance(base, ast.Name) and base.id == "object")
+
+
+def _is_pretrained(cls: ClassSource) -> bool:
+    return any(name.endswith(".PreTrainedModel") for name in cls.external_bases)
 
 
 def find_own_class(target: str) -> OwnClass:
@@ -208,7 +217,7 @@ def _shipped(own: OwnClass) -> Shipped | None:
     cls = own.shipped
     if cls is not None:
         return Shipped(facts_of_shipped(cls), lambda name: cls.find(name) is not None)
-    if not any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in own.mro):
+    if not _is_pretrained(own.source) or any(entry.is_shipped and entry.name not in _BESIDE for entry in own.mro):
         return None
     config = declared_config(own.source)
     described = None if config is None else OwnClass(config, own.program)
