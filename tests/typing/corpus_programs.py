@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from hypothesis import strategies as st
+from tests.typing.corpus_flows import WRITES, flow, indented, meshes, shapes, simple_meshes
 
 PRELUDE: Final = """\
 from abc import ABC
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, final
 
 from torch import nn
@@ -88,10 +89,6 @@ class Program(NamedTuple):
         return "\n".join(self.lines).replace("{n}", str(number)) + "\n"
 
 
-def _indented(lines: list[str], by: int = 4) -> list[str]:
-    return [" " * by + line for line in lines]
-
-
 PLAN_VALUES: Final = ("PLAN", "EMPTY", "None", "{}", '{"up": "colwise"}', "dict(PLAN)", "{**EMPTY}", "PLAN or {}", "()")
 ATTRIBUTES: Final = ("_tp_plan", "_pp_plan", "_ep_plan")
 FLAGS: Final = ("_supports_sdpa", "_owns_cp_attention", "is_hybrid_model")
@@ -149,7 +146,7 @@ _branched = st.builds(
     ).filter(lambda head: "\n" not in head),
 )
 _method = st.builds(
-    lambda head, body: [*head, *_indented(body)],
+    lambda head, body: [*head, *indented(body)],
     st.sampled_from(
         [
             ["def __init__(self) -> None:", "    super().__init__()"],
@@ -253,96 +250,11 @@ def _class(
     lines = [line for member in body for line in member] or ["pass"]
     if "Linear" in bases:
         lines += ["def __init__(self) -> None:", "    super().__init__(2, 2)"]
-    made = [*decorator, f"class C{{n}}({bases}):", *_indented(lines)]
+    made = [*decorator, f"class C{{n}}({bases}):", *indented(lines)]
     if child is not None and "@final" not in decorator:
         own = [line for member in child for line in member] or ["pass"]
-        made += ["B{n}: Any = C{n}" if not own else "", "class D{n}(C{n}):", *_indented(own)]
+        made += ["B{n}: Any = C{n}" if not own else "", "class D{n}(C{n}):", *indented(own)]
     return [*made, *after]
-
-
-SIZES: Final = (
-    *("1", "2", "4", "8", "FOUR", "ONE", "FOUR // 4", "2 ** 3", "FOUR - 3", "four()", "8 if flag else 4"),
-    *("8 if flag else 1", "len('abcd')", "int('4')", "min(8, 4)", "FOUR and 1", "FOUR or 1", "-(-4)", "+2", "~-5"),
-    *("0x8", "True + 1", "0", "7 & 5", "(lambda: 4)()", "[4][0]", "(2, 4)[-1]", "{'a': 4}['a']", "sum([2, 2])"),
-    *("abs(-4)", "round(4.2)", "4 if not flag else 2"),
-)
-_size = st.sampled_from(SIZES)
-_axis = st.sampled_from(["tp", "pp", "cp", "ep", "dp_shard"])
-_keywords = st.dictionaries(_axis, _size, max_size=3).map(lambda d: ", ".join(f"{k}_size={v}" for k, v in d.items()))
-_simple = st.one_of(
-    st.builds("MeshSpec({})".format, _keywords),
-    st.builds("MeshSpec({})".format, _keywords),
-    st.builds("DistributedConfig(tp_size={})".format, _size),
-    st.builds("MeshSpec.of(MeshSpec({}))".format, _keywords),
-    st.builds(lambda axis, size: f"MeshSpec.of({{'{axis}': {size}}})", _axis, _size),
-    st.builds(lambda axis, size: f"{{'{axis}_size': {size}}}", _axis, _size),
-    st.builds(lambda axis, size: f"dict({axis}={size})", _axis, _size),
-    st.builds("MeshSpec.parse('tp={}')".format, st.sampled_from(["8", "1", "0", " 4 ", "eight", ""])),
-    st.sampled_from(["WIDE", "REBOUND", "None", "wide(flag)", "MeshSpec(**{'tp_size': 4})", "MeshSpec(*())"]),
-)
-_mesh = st.one_of(
-    _simple,
-    _simple,
-    st.builds("{} if flag else {}".format, _simple, _simple),
-    st.builds("(found := {})".format, _simple),
-    st.builds("({} or {})".format, _simple, _simple),
-    st.builds("(lambda: {})()".format, _simple),
-    st.builds("[{}][0]".format, _simple),
-)
-
-
-def _flow(mesh: str, other: str, shape: str, model: str, how: str) -> list[str]:
-    lines = [f"net: Any = {model}" if how == "any" else f"net = {model}"]
-    call = {"function": "validate_for_mesh(net, {})", "class": "type(net).validate_for_mesh(net, {})"}.get(
-        how, "net.validate_for_mesh({})"
-    )
-    if how == "written":
-        lines.append("net._tp_plan = PLAN")
-    if how == "passed on":
-        lines.append("write(net)")
-    shapes = {
-        "inline": [call.format(mesh)],
-        "name": [f"mesh: Any = {mesh}", call.format("mesh")],
-        "inferred": [f"mesh = {mesh}", call.format("mesh")],
-        "rebound": [f"mesh: Any = {mesh}", "if flag:", f"    mesh = {other}", call.format("mesh")],
-        "loop": [f"for mesh in ({mesh}, {other}):", f"    {call.format('mesh')}"],
-        "comprehension": [f"[{call.format('mesh')} for mesh in [{mesh}]]"],
-        "inner": ["def inner() -> Any:", f"    return {mesh}", call.format("inner()")],
-        "default": [f"def inner(mesh: Any = {mesh}) -> Any:", f"    return {call.format('mesh')}", f"inner({other})"],
-        "nonlocal": [
-            f"mesh: Any = {mesh}",
-            "def change() -> None:",
-            "    nonlocal mesh",
-            f"    mesh = {other}",
-            "change()",
-            call.format("mesh"),
-        ],
-        "mutated": [f"mesh: Any = {mesh}", "if isinstance(mesh, dict): write(mesh)", call.format("mesh")],
-        "deleted": [f"mesh: Any = {mesh}", "del mesh", f"mesh = {other}", call.format("mesh")],
-        "match": [f"match {mesh}:", "    case mesh:", f"        {call.format('mesh')}"],
-        "try": ["try:", f"    mesh: Any = {mesh}", "finally:", "    pass", call.format("mesh")],
-        "while": [f"mesh: Any = {mesh}", "while flag:", f"    mesh = {other}", "    break", call.format("mesh")],
-        "augmented": [f"mesh: Any = {mesh}", "if isinstance(mesh, dict): mesh |= {'tp': 1}", call.format("mesh")],
-    }
-    return ["def use{n}(flag: bool) -> None:", *_indented([*lines, *shapes[shape]])]
-
-
-SHAPES: Final = (
-    *(
-        "inline",
-        "inline",
-        "name",
-        "inferred",
-        "rebound",
-        "loop",
-        "comprehension",
-        "inner",
-        "default",
-        "nonlocal",
-        "mutated",
-    ),
-    *("deleted", "match", "try", "while", "augmented"),
-)
 
 
 @st.composite
@@ -353,6 +265,7 @@ def programs(draw: st.DrawFn) -> Program:
     afterwards = draw(st.one_of(st.just([]), st.just([]), _afterwards))
     made = _class(draw(_bases), draw(_body), decorator, child, afterwards)
     model = "D{n}()" if child is not None and "@final" not in decorator else "C{n}()"
-    how = draw(st.sampled_from(["method", "method", "method", "function", "class", "any", "written", "passed on"]))
-    flow = _flow(draw(_mesh), draw(_simple), draw(st.sampled_from(SHAPES)), model, how)
-    return Program((*made, "", *flow))
+    how = draw(st.sampled_from(["method", "method", "method", "function", "class", "any", "written"]))
+    written = draw(st.lists(st.sampled_from(WRITES), min_size=1, max_size=2))
+    use = flow(draw(meshes), draw(simple_meshes), draw(shapes), model, how, written)
+    return Program((*made, "", *use))

@@ -25,4 +25,4 @@ class MyLM(CapabilityMixin, LlamaForCausalLM):
     """A Llama."""
 
 
-CONFIG = LlamaConfig(num_key_value_heads=8)
+CONFIG = LlamaConfig(num_key_value_heads=2)
