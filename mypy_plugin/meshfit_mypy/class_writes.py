@@ -25,12 +25,12 @@ _OWN_WORDS: Final = sorted(name for name in RELEVANT if name.startswith(("_", "s
 _COMMON: Final = sorted(RELEVANT.difference(_OWN_WORDS))
 _OF_INTEREST: Final = re.compile(
     (
-        rf"\b(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\("
+        rf"\.(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\("
         rf"|\.(?:{'|'.join(_COMMON)})\b[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b)"
     ).encode(),
     re.MULTILINE,
 )
-"""Names that only models have, wherever they stand, and writes of those that other objects have too."""
+"""Attributes that only models have, read or written, and writes of those that other objects have too."""
 
 
 class Write(NamedTuple):
