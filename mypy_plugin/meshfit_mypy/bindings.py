@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mypy.nodes import MemberExpr, NameExpr, TypeInfo, Var
 from mypy.types import Instance, get_proper_type
@@ -19,6 +19,7 @@ __all__ = [
     "bindings_of",
     "bindings_so_far",
     "class_of",
+    "keep",
     "makes_fields",
 ]
 
@@ -33,6 +34,12 @@ Binding = tuple["Expression | None", tuple[int, ...]]
 
 OPAQUE: Final[Binding] = (None, ())
 """A binding that nobody can read: a parameter, `with … as`, `except … as`, `+=`, `del`."""
+
+
+_FEW: Final = 32
+"""Files that are kept: those of one import cycle may be checked in turns."""
+
+Kept = TypeVar("Kept")
 
 
 class Bindings:
@@ -96,8 +103,17 @@ def bindings_of(tree: MypyFile, *, anew: bool = False) -> Bindings:
     """
     kept = _kept.get(tree.fullname)
     if kept is None or anew or kept[0] is not tree.defs:
-        kept = _kept[tree.fullname] = (tree.defs, bindings_so_far(tree))
+        kept = (tree.defs, bindings_so_far(tree))
+        keep(_kept, tree.fullname, kept)
     return kept[1]
+
+
+def keep(kept: dict[str, Kept], name: str, value: Kept) -> None:
+    """Keep what is known of a file, and of the few before it: mypy lets go of a file when it is checked."""
+    kept.pop(name, None)
+    while len(kept) >= _FEW:
+        del kept[next(iter(kept))]
+    kept[name] = value
 
 
 def bindings_so_far(tree: MypyFile) -> Bindings:

@@ -55,6 +55,8 @@ from mypy.nodes import (
     YieldFromExpr,
 )
 
+from meshfit_mypy.bindings import keep
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -124,7 +126,8 @@ def writes_of(tree: MypyFile, *, anew: bool = False) -> Writes:
     if kept is None or anew or kept[0] is not tree.defs:
         walk = _Walk()
         walk.statements(tree.defs)
-        kept = _kept[tree.fullname] = (tree.defs, walk.found)
+        kept = (tree.defs, walk.found)
+        keep(_kept, tree.fullname, kept)
     return kept[1]
 
 
