@@ -67,7 +67,16 @@ STEPS: Final = (
     Step("a config is changed", (Edit(_CONFIGURED, "num_key_value_heads=8", "num_key_value_heads=2"),)),
     Step("a package's plan is removed", (Edit(_ZOO, '_tp_plan = {"up": "colwise"}', '"""Nothing."""'),)),
     Step("a package's mesh is changed", (Edit(_ZOO, "MeshSpec(tp_size=8)", "MeshSpec()"),)),
-    Step("several at once", (Edit(_MODELS, _STAGED, '"""No."""'), Edit(_SIZES, "TP: Final = 8", "TP: Final = 1"))),
+    Step(
+        "several at once",
+        (
+            Edit(_MODELS, _STAGED, '"""No."""'),
+            Edit(_MODELS, "class Emptied(Planned)", "class Emptied(nn.Module)"),
+            Edit(_SIZES, "TP: Final = 8", "TP: Final = 1"),
+            Edit(_SIZES, "self.own = MeshSpec(tp_size=8)", "self.own = MeshSpec()"),
+            Edit(_ZOO, '_tp_plan = {"up": "colwise"}', '"""No."""'),
+        ),
+    ),
     Step("all edited back", ()),
 )
 
