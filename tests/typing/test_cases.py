@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.typing.harness import CASES, OURS, Diagnostic, case_files, compare, expected, run
+from tests.typing.harness import CASES, FAKES, OURS, Diagnostic, case_files, compare, expected, run
 
 APART = ("registered",)
 """Groups checked by themselves: what one of their modules does would show in all others."""
@@ -74,6 +74,11 @@ def test_there_are_many_cases() -> None:
     assert len(marks) > 150
     assert len(silent) > 5
     assert {mark.code for mark in marks} >= OURS - {"meshfit-dp"}
+
+
+def test_the_fakes_are_sound(tmp_path: Path) -> None:
+    """An error in them would be hidden in the cases, where they stand for installed packages."""
+    assert run(sorted(FAKES.rglob("*.py")), tmp_path, root=FAKES) == []
 
 
 def test_the_comparison_finds_what_is_wrong(tmp_path: Path) -> None:

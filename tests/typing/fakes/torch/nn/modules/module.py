@@ -21,7 +21,8 @@ class Module:
 
     __call__: Callable[..., Any] = _forward_unimplemented
 
-    def parameters(self, recurse: bool = True) -> Iterator[Tensor]: ...
+    def parameters(self, recurse: bool = True) -> Iterator[Tensor]:
+        yield Tensor()
 
     def __getattr__(self, name: str) -> Union[Tensor, "Module"]:
         raise AttributeError(name)
