@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -73,8 +74,11 @@ def main() -> int:
             print(f"{cell(checker, mode, answers, listed):28}", end="", flush=True)
         print()
     for where, told in listed.items():
+        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for step, lines in told.items():
-            print(f"\n{where}, {step}:", *lines, sep="\n  ")
+            alike[tuple(lines)].append(step)
+        for differing, steps in alike.items():
+            print(f"\n{where}, {', '.join(steps)}:", *differing, sep="\n  ")
     return 1 if listed else 0
 
 

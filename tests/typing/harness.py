@@ -150,7 +150,10 @@ def run(files: Sequence[Path], folder: Path, *flags: str, more: str = "", root: 
 
 
 def parse(output: str, root: Path = CASES) -> list[Diagnostic]:
-    """What mypy printed, line by line; a line of another form, such as a traceback's, is an error of its own."""
+    """What mypy printed, line by line; a line of another form, such as a traceback's, is an error of its own.
+
+    Notes about a file as a whole are left out.
+    """
     return list(_parsed(output, root))
 
 
@@ -160,7 +163,7 @@ def _parsed(output: str, root: Path) -> Iterator[Diagnostic]:
         if found is not None:
             path = os.path.relpath(found["path"], root)
             yield Diagnostic(path, int(found["line"]), found["kind"], found["text"], found["code"] or "")
-        elif not re.match(r"Found \d+ errors? in|Success: no issues|Daemon (started|stopped)|$", line):
+        elif not re.match(r"Found \d+ errors? in|Success: no issues|Daemon (started|stopped)|\S+: note: |$", line):
             yield Diagnostic("", 0, "error", line, "crash")
 
 
