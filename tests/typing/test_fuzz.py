@@ -88,7 +88,7 @@ def test_what_is_flagged_fails_when_it_runs(made: list[Program], folder: Path) -
 
 @pytest.mark.torch
 @pytest.mark.slow
-@settings(max_examples=60, **BATCHES)
+@settings(max_examples=25, **BATCHES)
 @given(made=st.lists(programs().filter(is_python), min_size=2 * BATCH, max_size=2 * BATCH))
 def test_what_is_flagged_of_many_fails_when_it_runs(made: list[Program], folder: Path) -> None:
     """The same for thousands of programs."""
