@@ -8,8 +8,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from meshfit.errors import MeshError, MeshfitError
 from meshfit.mesh import AXES, AXIS_WORDS, MeshSpec

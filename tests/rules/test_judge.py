@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from builders import facts, mesh
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from rows import ROWS, Row
 
 from meshfit.facts import ModelFacts, Origin

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builders import EP_PLAN, EXPERTS, LAYER, PARAMETERS, TP_PLAN, facts, mesh
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from meshfit.facts import Conversion
 from meshfit.rules import plans

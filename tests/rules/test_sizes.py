@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from builders import LAYER, MODULES, facts, mesh
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from meshfit.facts import ModuleInfo
 from meshfit.rules.judge import judge

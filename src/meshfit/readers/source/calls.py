@@ -5,9 +5,16 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at
-from meshfit.readers.source import auto, configs, natives, plans, statements, torch_modules
-from meshfit.readers.source import expressions as ex
+from meshfit.readers.source import (
+    attributes as at,
+    auto,
+    configs,
+    expressions as ex,
+    natives,
+    plans,
+    statements,
+    torch_modules,
+)
 from meshfit.readers.source.frames import Evaluating, Frame, LoopExit, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
 from meshfit.readers.source.operators import plain
