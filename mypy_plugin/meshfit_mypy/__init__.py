@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from mypy.errors import CompileError
+from mypy.errorcodes import TYPE_ARG
 from mypy.plugin import Plugin
 
 from meshfit_mypy import codes
@@ -113,8 +113,6 @@ class MeshfitPlugin(Plugin):
 
             hook: Callable[[Any, MeshfitPlugin], Type] = getattr(calls, name)
             return hook(ctx, self)
-        except CompileError:
-            raise
         except Exception:  # noqa: BLE001 - see `_give_up`
             _give_up()
             given: Type = ctx.default_return_type
@@ -123,6 +121,9 @@ class MeshfitPlugin(Plugin):
     def _annotation(self, name: str, ctx: AnalyzeTypeContext) -> Type:
         made = ctx.api.named_type(name, [])
         made.set_line(ctx.context)
+        if ctx.type.args:
+            counted = f'"{made.type.name}" expects no type arguments, but {len(ctx.type.args)} given'
+            ctx.api.fail(counted, ctx.context, code=TYPE_ARG)  # as mypy would have said
         try:
             from meshfit_mypy.carried import carry_function
 

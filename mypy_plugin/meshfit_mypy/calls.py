@@ -13,12 +13,12 @@ from meshfit.errors import MeshError
 from meshfit.mesh import AXES
 from meshfit.rules.judge import judge
 from meshfit.rules.loading import load
-from meshfit.rules.registry import all_rules, engine_names
+from meshfit.rules.registry import engine_names
 from meshfit_mypy.class_facts import validates
 from meshfit_mypy.expressions import Reader
+from meshfit_mypy.following import MOST
 from meshfit_mypy.meshes import possible_meshes
 from meshfit_mypy.models import Candidate, possible_models, pretrained_models
-from meshfit_mypy.options import refuse
 from meshfit_mypy.speaking import refuse_mesh, speak
 
 if TYPE_CHECKING:
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["check_function", "from_pretrained", "mesh_call", "validate_function", "validate_method"]
 
-_MAX_CASES: Final = 64
-_GIVEN: Final = ("world_size", "seq_len", "gpus_per_node", "attn_implementation", "experts_implementation")
-"""Arguments of the functions that are facts."""
+_GIVEN: Final = {
+    **dict.fromkeys(("world_size", "seq_len", "gpus_per_node"), int),
+    **dict.fromkeys(("attn_implementation", "experts_implementation"), str),
+}
+"""Arguments of the functions that are facts, and their types."""
 
 
 def validate_method(ctx: MethodContext, plugin: MeshfitPlugin) -> Type:
@@ -74,18 +76,18 @@ def from_pretrained(ctx: MethodContext, plugin: MeshfitPlugin) -> Type:
     call = ctx.context
     if isinstance(call, CallExpr) and "distributed_config" in call.arg_names:
         mesh = call.args[call.arg_names.index("distributed_config")]
-        reader = _reader(ctx)
+        reader = _reader(ctx, plugin)
         models = pretrained_models(call, reader, plugin)
         if models:
             _judge(models, mesh, ctx, plugin, reader, engine=None)
     return ctx.default_return_type
 
 
-def mesh_call(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Type:  # noqa: ARG001 - as all hooks
+def mesh_call(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Type:
     """Refuse a mesh literal that cannot be read; remember the sizes of one that other modules may use."""
     from meshfit_mypy.carried import carry
 
-    call, reader, meshes = ctx.context, _reader(ctx), None
+    call, reader, meshes = ctx.context, _reader(ctx, plugin), None
     if isinstance(call, CallExpr) and _speaks_itself(call):
         meshes = possible_meshes(call, reader, None) or ()
         for mesh in meshes:
@@ -120,7 +122,7 @@ def _judge_call(
     *,
     notes_only: bool = False,
 ) -> None:
-    reader = _reader(ctx)
+    reader = _reader(ctx, plugin)
     models = possible_models(model, _type_of(ctx, model), reader, plugin)
     options = None if models is None else _options(ctx, reader)
     if models is not None and options is not None:
@@ -141,26 +143,16 @@ def _judge(
     notes_only: bool = False,
 ) -> None:
     meshes = possible_meshes(mesh, reader, _type_of(ctx, mesh), plugin.settings.constructors)
-    if not meshes or len(meshes) * len(models) > _MAX_CASES or not all(m.facts.knows("engine") for m in models):
+    if not meshes or len(meshes) * len(models) > MOST or not all(m.facts.knows("engine") for m in models):
         return
     refused = next((mesh for mesh in meshes if isinstance(mesh, MeshError)), None)
     if refused is not None:
         if not all(map(_speaks_itself, reader.sources(mesh) or ())):
             refuse_mesh(refused, ctx.context, ctx.api)
         return
-    _load_rules(plugin)
+    load(plugin.settings.rule_packages)
     reports = [_report(model, spec, engine, strict) for model, spec in product(models, meshes)]
     speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)
-
-
-def _load_rules(plugin: MeshfitPlugin) -> None:
-    """Load the rules at the first call that needs them. Raises CompileError where the options name none of them."""
-    load(plugin.settings.rule_packages)
-    if plugin.settings.severity:
-        known = {name for rule in all_rules() for name in (rule.code, rule.slug)}
-        for name in plugin.settings.severity:
-            if name not in known:
-                refuse("severity", f"names {name!r}, which is no rule; docs/rules.md lists them")
 
 
 def _report(model: Candidate, mesh: Any, engine: str | None, strict: bool) -> Report:
@@ -175,21 +167,19 @@ def _options(ctx: FunctionContext | MethodContext, reader: Reader) -> tuple[dict
     given: dict[str, Any] = {}
     decided: dict[str, Any] = {"engine": None, "strict": False}
     call = ctx.context
-    if not isinstance(call, CallExpr) or None in call.arg_names[len(call.args) :]:
+    if not isinstance(call, CallExpr):
         return None
     for name, kind, argument in zip(call.arg_names, call.arg_kinds, call.args, strict=True):
         if kind not in (ARG_POS, ARG_NAMED):
             return None
-        if name in _GIVEN or name in decided:
-            values = reader.values(argument)
+        values = reader.values(argument) if name in _GIVEN or name in decided else None
+        value = values[0] if values is not None and len(values) == 1 else None
+        if name in decided:
             if values is None or len(values) != 1:
-                if name in decided:
-                    return None
-                continue
-            if name in decided:
-                decided[name] = values[0]
-            elif values[0] is not None:
-                given[name] = values[0]
+                return None
+            decided[name] = value
+        elif type(value) is _GIVEN.get(name or ""):
+            given[str(name)] = value
     engine = decided["engine"]
     if engine is not None and engine not in engine_names():
         return None
@@ -203,9 +193,9 @@ def _argument(ctx: FunctionContext | MethodContext, index: int) -> Expression | 
     return ctx.args[index][0]
 
 
-def _reader(ctx: FunctionContext | MethodContext) -> Reader:
+def _reader(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Reader:
     api: Any = ctx.api
-    return Reader(api.tree, api.modules)
+    return Reader(api.tree, api.modules, plugin.settings.constructors)
 
 
 def _type_of(ctx: FunctionContext | MethodContext, expr: Expression) -> Type | None:

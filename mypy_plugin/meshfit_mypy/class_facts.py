@@ -12,7 +12,8 @@ from mypy.types import CallableType, Instance, Overloaded, TypeType, UnionType, 
 
 from meshfit.errors import MeshfitError
 from meshfit.facts import ModelFacts
-from meshfit.readers.class_resolution import Ancestor, Shipped, planless_config, resolve
+from meshfit.readers.class_flags import BESIDE
+from meshfit.readers.class_resolution import Ancestor, Shipped, as_registered, planless_config, resolve
 from meshfit.readers.class_summary import ClassSummary
 from meshfit_mypy.classes import HANDS_ON, KEY
 
@@ -27,9 +28,6 @@ __all__ = ["facts_of_type", "is_concrete", "is_model", "validates", "with_config
 _CAPABILITY: Final = "meshfit.capability.CapabilityMixin"
 _FRAMEWORKS: Final = frozenset({"torch", "transformers", "meshfit"})
 """Packages whose classes are not read from what mypy recorded."""
-
-_BESIDE: Final = frozenset({"GenerationMixin", "PushToHubMixin"})
-"""Mixins of transformers that a model class has anyway."""
 
 _known: Final[dict[str, tuple[list[Any], ModelFacts]]] = {}
 _mentioning: Final[dict[str, tuple[int, int, bool]]] = {}
@@ -75,7 +73,8 @@ def facts_of_type(info: TypeInfo, modules: Mapping[str, MypyFile]) -> ModelFacts
         info: the class.
         modules: every module mypy has loaded, by dotted name.
     """
-    marks = [base.metadata.get(KEY) for base in info.mro]
+    config = _config_class(info)
+    marks = [base.metadata.get(KEY) for base in (*info.mro, *(() if config is None else config.mro))]
     known = _known.get(info.fullname)
     if known is None or len(known[0]) != len(marks) or any(a is not b for a, b in zip(known[0], marks, strict=True)):
         known = _known[info.fullname] = (marks, _resolved(info, _shipped(info, modules)))
@@ -115,7 +114,7 @@ def _ancestor(info: TypeInfo) -> Ancestor:
 
 def _nearest(info: TypeInfo) -> TypeInfo | None:
     """The nearest model class of transformers in the order; None also where a mixin of transformers comes before it."""
-    shipped = (base for base in info.mro if _package(base) == "transformers" and base.name not in _BESIDE)
+    shipped = (base for base in info.mro if _package(base) == "transformers" and base.name not in BESIDE)
     found = next(shipped, None)
     if found is None or not any(base.name == "PreTrainedModel" for base in found.mro):
         return None
@@ -142,15 +141,20 @@ def _shipped(info: TypeInfo, modules: Mapping[str, MypyFile]) -> Shipped | None:
 
 def _planless(info: TypeInfo) -> frozenset[str]:
     """The kinds of plan that the class's own config class gives no model."""
-    own = (base for base in info.mro if _package(base) not in _FRAMEWORKS)
-    found = (base.names[name].node for base in own for name in ("config_class", "config") if name in base.names)
-    node = next(found, None)
-    named = node.target if isinstance(node, TypeAlias) else node.type if isinstance(node, Var) else None
-    config = None if named is None else _class_in(get_proper_type(named))
+    config = _config_class(info)
     if config is None:
         return frozenset()
     complete = not any(base.fallback_to_any for base in config.mro)
     return planless_config([_ancestor(base) for base in config.mro], complete=complete)
+
+
+def _config_class(info: TypeInfo) -> TypeInfo | None:
+    """The config class that a class outside the frameworks names."""
+    own = (base for base in info.mro if _package(base) not in _FRAMEWORKS)
+    found = (base.names[name].node for base in own for name in ("config_class", "config") if name in base.names)
+    node = next(found, None)
+    named = node.target if isinstance(node, TypeAlias) else node.type if isinstance(node, Var) else None
+    return None if named is None else _class_in(get_proper_type(named))
 
 
 def _class_in(type_: ProperType) -> TypeInfo | None:
@@ -176,11 +180,9 @@ def _is_torch_module(info: TypeInfo) -> bool:
 
 def _as_registered(facts: ModelFacts, modules: Mapping[str, MypyFile]) -> ModelFacts:
     """The facts with what the registries hold: nothing, in a program that never names the one of plans."""
-    if not facts.knows("is_pretrained"):
-        return facts
-    if facts.is_pretrained or (facts.knows("tp_plan") and facts.tp_plan):
-        return facts
-    return facts.without("tp_plan") if _may_register(modules) else facts.replace(registered_tp_plan=False)
+    if not facts.knows("is_pretrained") or facts.is_pretrained or (facts.knows("tp_plan") and facts.tp_plan):
+        return facts  # an entry would change nothing
+    return as_registered(facts, None if _may_register(modules) else False)
 
 
 def _may_register(modules: Mapping[str, MypyFile]) -> bool:

@@ -29,6 +29,8 @@ from mypy.nodes import (
     NameExpr,
     OverloadedFuncDef,
     PassStmt,
+    RaiseStmt,
+    ReturnStmt,
     StrExpr,
     SuperExpr,
     TempNode,
@@ -88,19 +90,44 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
 
 
 def _hands_on(function: FuncDef) -> bool:
-    """Whether an own `validate_for_mesh` passes the mesh it is given to the one it overrides."""
+    """Whether an own `validate_for_mesh` is sure to pass the mesh it is given to the one it overrides."""
     if function.name != "validate_for_mesh" or len(function.arguments) < 2:
         return False
-    mesh = function.arguments[1].variable.name
+    own, mesh = (argument.variable.name for argument in function.arguments[:2])
     for statement in function.body.body:
-        if any(isinstance(target, NameExpr) and target.name == mesh for target in targets(statement)):
-            return False
         for call in parts(statement):
-            if isinstance(call, CallExpr) and isinstance(call.callee, (MemberExpr, SuperExpr)):
-                given = [argument.name for argument in call.args if isinstance(argument, NameExpr)]
-                if call.callee.name == function.name and mesh in given:
-                    return True
+            if isinstance(call, CallExpr) and _is_overridden(call.callee, function.name, own, call.args):
+                given = call.args[isinstance(call.callee, MemberExpr) :]
+                return any(isinstance(argument, NameExpr) and argument.name == mesh for argument in given)
+        if any(_ends_or_binds(node, mesh) for node in _inside(statement)):
+            return False
     return False
+
+
+def _is_overridden(callee: Expression, name: str, own: str, arguments: list[Expression]) -> bool:
+    """Whether a call is `super().name(...)` or `Base.name(self, ...)`."""
+    if isinstance(callee, SuperExpr):
+        return callee.name == name
+    first = arguments[0] if arguments else None
+    if not isinstance(callee, MemberExpr) or callee.name != name:
+        return False
+    made = callee.expr.callee if isinstance(callee.expr, CallExpr) else None
+    if isinstance(made, NameExpr) and made.name == "super":
+        return True
+    return isinstance(first, NameExpr) and first.name == own
+
+
+def _ends_or_binds(node: Node, name: str) -> bool:
+    """Whether a node may end the function, or makes something else of a name."""
+    if isinstance(node, (ReturnStmt, RaiseStmt)):
+        return True
+    return any(isinstance(target, NameExpr) and target.name == name for target in targets(node))
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    yield node
+    for part in parts(node):
+        yield from _inside(part)
 
 
 def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:

@@ -7,12 +7,10 @@ Other files are read by what mypy keeps of them: constants that are `Final`, lit
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
-from mypy.nodes import (
-    DictExpr,
-    MypyFile,
-)
+from mypy.nodes import DictExpr
 
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.readers.unknown_sizes import has_unknown
@@ -21,19 +19,18 @@ from meshfit_mypy.following import DEEPEST, MOST, Following, Unreadable, is_muta
 from meshfit_mypy.sequences import items_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
-    from mypy.nodes import Expression
+    from mypy.nodes import Expression, MypyFile
 
-
-__all__ = ["Reader"]
+__all__ = ["Reader", "crossed"]
 
 
 class Reader(Following):
     """Reads expressions of one file: what they stand for, and their values."""
 
-    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile]) -> None:
-        super().__init__(tree, modules)
+    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
+        super().__init__(tree, modules, told)
         self._evaluating: set[int] = set()
 
     def sources(self, expr: Expression) -> tuple[Expression, ...] | None:
@@ -87,10 +84,12 @@ class Reader(Following):
     def combinations(self, expressions: Iterable[Expression]) -> list[tuple[object, ...]]:
         """Every combination of what the expressions may be; all `UNKNOWN` where there are too many."""
         choices = [self.possible(expr) for expr in expressions]
-        count = 1
-        for choice in choices:
-            count *= len(choice)
-        return [(UNKNOWN,) * len(choices)] if count > MOST else list(product(*choices))
+        return crossed(choices) or [(UNKNOWN,) * len(choices)]
+
+
+def crossed(choices: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]] | None:
+    """Every combination of one of each; None where there are too many."""
+    return None if prod(map(len, choices)) > MOST else list(product(*choices))
 
 
 def _distinct(values: Iterable[object]) -> list[object]:

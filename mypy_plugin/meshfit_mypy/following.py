@@ -38,7 +38,7 @@ from meshfit_mypy.bindings import ANY, ITEM, bindings_of, class_of
 from meshfit_mypy.evaluation import CONSTANTS, enum_member, literals_of, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from mypy.nodes import Block, Expression
 
@@ -62,11 +62,13 @@ class Following(ABC):
     Args:
         tree: the file, while it is checked.
         modules: dotted name -> every file that mypy knows.
+        told: functions that are not followed: it is known otherwise what they make.
     """
 
-    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile]) -> None:
+    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
         self.tree = tree
         self.modules = modules
+        self.told = told
         self._found: Bindings | None = None
         self._following: set[Any] = set()
         self._barred: set[Any] = set()
@@ -277,7 +279,7 @@ class Following(ABC):
             return self.roots(expr.analyzed.expr)
         callee = expr.callee
         function = callee.node if isinstance(callee, NameExpr) else None
-        if not isinstance(function, FuncDef) or not self.is_plain(function):
+        if not isinstance(function, FuncDef) or function.fullname in self.told or not self.is_plain(function):
             return [expr]
         returned = self.bindings.returns.get(function)
         if not returned or not _always_returns(function):

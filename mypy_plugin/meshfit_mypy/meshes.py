@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
@@ -29,6 +28,8 @@ from meshfit.readers.mesh_calls import (
 )
 from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.callees import definition_of, dotted_name
+from meshfit_mypy.expressions import crossed
+from meshfit_mypy.following import MOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FROZEN", "possible_meshes"]
 
-_MOST: Final = 64
 _DEEPEST: Final = 8
 FROZEN: Final = ("meshfit.", "torch.")
 """Where meshes are made that nothing changes afterwards."""
@@ -116,7 +116,7 @@ class _Meshes:
             values = [value for root in roots for value in self.made(root, expr)]
         finally:
             self.depth -= 1
-        if len(values) > _MOST:
+        if len(values) > MOST:
             raise UnreadableCall
         return values
 
@@ -185,12 +185,10 @@ class _Meshes:
             return [UNKNOWN]
 
     def combined(self, choices: list[list[Any]]) -> list[tuple[Any, ...]]:
-        count = 1
-        for choice in choices:
-            count *= len(choice)
-        if count > _MOST:
+        combinations = crossed(choices)
+        if combinations is None:
             raise UnreadableCall
-        return list(product(*choices))
+        return combinations
 
     def sliced(self, expr: IndexExpr) -> list[Any]:
         """`mesh["tp"]` of torch's DeviceMesh."""

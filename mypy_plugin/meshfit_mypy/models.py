@@ -10,8 +10,8 @@ from mypy.types import AnyType, CallableType, Instance, NoneType, ProperType, Un
 
 from meshfit.errors import MeshfitError
 from meshfit.readers.class_summary import RELEVANT
-from meshfit.readers.mesh_calls import has_unknown
-from meshfit_mypy.bindings import OPAQUE
+from meshfit.readers.unknown_sizes import has_unknown
+from meshfit_mypy.bindings import ANY, OPAQUE
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
 from meshfit_mypy.writes import writes_of
 
@@ -102,7 +102,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
-    if any(_OPEN in found.attributes.get(name, ()) for name in ("*", *RELEVANT)):
+    if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
     return any(isinstance(root, TypeInfo) and root in info.mro for root in written)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from mypy.errors import CompileError
 
-__all__ = ["LEVELS", "USAGE", "Options", "read_options", "refuse"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LEVELS", "USAGE", "Options", "read_options"]
 
 LEVELS: Final = ("error", "note", "off")
 """How a rule may speak."""
@@ -142,7 +145,10 @@ def _checked(table: dict[str, Any], path: str, folder: str) -> Options:
     for given, place in zip(table.get("checkpoints", ()), checkpoints, strict=True):
         if not os.path.isfile(os.path.join(place, "config.json")):
             _refuse(path, "checkpoints", f"names {given!r}, where no config.json is")
-    lists = {"checkpoints": checkpoints, "rule_packages": tuple(table.get("rule_packages", ()))}
+    packages, severity = table.get("rule_packages", []), table.get("severity", {})
+    if packages or severity:
+        _check_rules(path, packages, severity)
+    lists = {"checkpoints": checkpoints, "rule_packages": tuple(packages)}
     return Options(**{**table, **lists}, root=folder)
 
 
@@ -157,14 +163,27 @@ def _check_axes(path: str, name: str, mapping: object) -> None:
             _refuse(path, name, f"names the axis {axis!r}; axes are {', '.join(AXES)}")
 
 
+def _check_rules(path: str, packages: list[str], severity: Iterable[str]) -> None:
+    """Load the rules now, which a table that names any pays for: inside a hook it is too late to refuse one."""
+    import warnings
+
+    from meshfit.rules.loading import load
+    from meshfit.rules.registry import all_rules
+
+    with warnings.catch_warnings(record=True) as faults:
+        warnings.simplefilter("always")
+        load(packages)
+    for fault in faults:
+        _refuse(path, "rule_packages", f"names what cannot be loaded: {fault.message}")
+    known = {name for rule in all_rules() for name in (rule.code, rule.slug)}
+    for name in severity:
+        if name not in known:
+            _refuse(path, "severity", f"names {name!r}, which is no rule; docs/rules.md lists them")
+
+
 def _refuse(path: str, key: str, why: str) -> NoReturn:
-    refuse(key, why, where=f"{path}: ")
-
-
-def refuse(key: str, why: str, *, where: str = "") -> NoReturn:
-    """End mypy with exit code 2, a sentence about an option, and the usage."""
     option = f"tool.meshfit.{key}".rstrip(".")
-    raise CompileError([f"{where}{option} {why}", *USAGE.splitlines()], use_stdout=False)
+    raise CompileError([f"{path}: {option} {why}", *USAGE.splitlines()], use_stdout=False)
 
 
 def _content(path: str) -> str:

@@ -17,6 +17,8 @@ from mypy.nodes import (
     TupleExpr,
 )
 
+from meshfit_mypy.following import MOST
+
 if TYPE_CHECKING:
     from mypy.nodes import Expression
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["items_of"]
 
-_MOST: Final = 64
 _SAME: Final = frozenset({"builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed", "builtins.iter"})
 
 
@@ -85,7 +86,7 @@ def _range(call: CallExpr, reader: Reader) -> list[Expression] | None:
         if not bounds or not all(isinstance(bound, int) for bound in bounds):
             return None
         numbers = range(*bounds) if 0 not in bounds[2:] else range(0)  # type: ignore[call-overload]
-        if len(numbers) > _MOST:
+        if len(numbers) > MOST:
             return None
         found.update({number: IntExpr(number) for number in numbers})
     return list(found.values())

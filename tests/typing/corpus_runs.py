@@ -91,10 +91,15 @@ def _loaded(cls: Any, /, *_: Any, distributed_config: Any = None, **__: Any) -> 
 
 @contextmanager
 def _stage() -> Iterator[None]:
-    """Packages that are not installed come from the fakes, and nothing needs devices, files or a network."""
+    """Packages that are not installed come from the fakes, and nothing needs devices, files or a network.
+
+    What a program writes onto torch's `Module`, and what it registers, is taken back.
+    """
     from transformers import PreTrainedModel
 
-    before = set(sys.modules)
+    import meshfit
+
+    before, attributes, registered = set(sys.modules), set(vars(torch.nn.Module)), dict(meshfit.tp_plans)
     with (
         mock.patch.object(sys, "path", [*sys.path, str(CASES), str(FAKES)]),
         mock.patch("torch.distributed.device_mesh.init_device_mesh", _made_mesh),
@@ -102,6 +107,10 @@ def _stage() -> Iterator[None]:
         torch.device("meta"),
     ):
         yield
+    for name in set(vars(torch.nn.Module)) - attributes:
+        delattr(torch.nn.Module, name)
+    for key in [key for key in meshfit.tp_plans if key not in registered]:
+        del meshfit.tp_plans[key]
     for name in set(sys.modules) - before:
         if name.partition(".")[0] in _OURS:
             del sys.modules[name]

@@ -49,7 +49,10 @@ STEPS: Final = (
     Step("nothing is edited", ()),
     Step("a file is touched", (Edit(_USES, "", "# touched\n"), Edit("program/across/installed.py", "", "# touched\n"))),
     Step("the call", (Edit(_USES, "MeshSpec(tp_size=NONE)", "MeshSpec(tp_size=NONE + 1)"),)),
-    Step("a plan is emptied", (Edit(_MODELS, _PLANNED, _PLANNED.replace('{"up": "colwise"}', "{}  # type: ignore")),)),
+    Step(
+        "a plan is emptied",
+        (Edit(_MODELS, _PLANNED, _PLANNED.replace('{"up": "colwise"}', "{}  # type: ignore[var-annotated]")),),
+    ),
     Step("edited back", ()),
     Step("a plan is added", (Edit(_MODELS, '"""Carries no plan."""', '_tp_plan = {"up": "colwise"}'),)),
     Step("an attribute is removed", (Edit(_MODELS, _STAGED, '"""Nothing."""'),)),

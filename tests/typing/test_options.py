@@ -28,14 +28,14 @@ def test_a_pyproject_table_is_read(tmp_path: Path) -> None:
     config.write_text(
         '[tool.mypy]\nplugins = ["meshfit_mypy"]\n[tool.meshfit]\nparameters = false\nchecks = true\n'
         'checkpoints = ["./ckpt"]\nconstructors = {"my.make" = {tensor = "tp"}}\n'
-        'rule_packages = ["my.rules"]\nseverity = {TP009 = "note"}\n'
+        'rule_packages = ["meshfit.rules.world"]\nseverity = {TP009 = "note"}\n'
     )
     assert read_options(str(config)) == Options(
         parameters=False,
         checks=True,
         checkpoints=(str(tmp_path / "ckpt"),),
         constructors={"my.make": {"tensor": "tp"}},
-        rule_packages=("my.rules",),
+        rule_packages=("meshfit.rules.world",),
         severity={"TP009": "note"},
         root=str(tmp_path),
     )
@@ -45,10 +45,11 @@ def test_an_ini_section_says_the_same(tmp_path: Path) -> None:
     """Lists by commas or lines, tables by `name = value`."""
     config = tmp_path / "setup.cfg"
     config.write_text(
-        "[meshfit]\nparameters = false\nrule_packages = my.rules, other\nseverity =\n  TP009 = note\n  PP005 = error\n"
+        "[meshfit]\nparameters = false\nrule_packages = meshfit.rules.world, meshfit.rules.seed\n"
+        "severity =\n  TP009 = note\n  PP005 = error\n"
     )
     found = read_options(str(config))
-    assert (found.parameters, found.rule_packages) == (False, ("my.rules", "other"))
+    assert (found.parameters, found.rule_packages) == (False, ("meshfit.rules.world", "meshfit.rules.seed"))
     assert found.severity == {"TP009": "note", "PP005": "error"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["FLAGS", "NEMO_MIXIN"]
+__all__ = ["BESIDE", "FLAGS", "NEMO_MIXIN"]
 
 FLAGS: Final[Mapping[str, str]] = {
     "supports_sdpa": "_supports_sdpa",
@@ -14,6 +14,9 @@ FLAGS: Final[Mapping[str, str]] = {
     "gradient_checkpointing": "supports_gradient_checkpointing",
 }
 """Fact -> the attribute that is exactly True; classes declare it, an instance may say otherwise."""
+
+BESIDE: Final = frozenset({"GenerationMixin", "PushToHubMixin"})
+"""Mixins of transformers that a model class has anyway: they say nothing of how it is built."""
 
 NEMO_MIXIN: Final = "MoEFSDPSyncMixin"
 """NeMo's mixture-of-experts mixin."""

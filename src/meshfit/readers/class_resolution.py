@@ -15,7 +15,7 @@ from meshfit.readers.class_flags import FLAGS, NEMO_MIXIN
 from meshfit.readers.class_summary import PLAN_ATTRIBUTES, PLANS, RELEVANT, ClassSummary
 from meshfit.readers.unknown import UNKNOWN
 
-__all__ = ["Ancestor", "Shipped", "planless_config", "resolve"]
+__all__ = ["Ancestor", "Shipped", "as_registered", "planless_config", "resolve"]
 
 _CLOSED: Final = frozenset({*sys.stdlib_module_names, "_typeshed", "torch", "typing_extensions", "meshfit"})
 """Packages whose classes say nothing of a mesh, but for what is known here."""
@@ -121,6 +121,17 @@ def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped 
     known = {fact: value for fact, value in found.items() if value is not UNKNOWN and value is not _SHIPPED}
     unknown = (fact for fact, value in found.items() if value is UNKNOWN)
     return facts.without(*unknown).replace(**known, **identity)
+
+
+def as_registered(facts: ModelFacts, registered: bool | None) -> ModelFacts:
+    """The facts with whether a plan is registered for the class; None: a program may yet do so.
+
+    Such a plan would stand in for an empty one, which then says nothing; transformers does not look for it.
+    """
+    if registered is not None:
+        return facts.replace(registered_tp_plan=registered)
+    counts = facts.knows("is_pretrained") and not facts.is_pretrained
+    return facts.without("tp_plan") if counts and facts.knows("tp_plan") and not facts.tp_plan else facts
 
 
 class _Order:

@@ -20,7 +20,6 @@ __all__ = [
     "CONSTRUCTORS",
     "DeviceMesh",
     "UnreadableCall",
-    "has_unknown",
     "make_mesh",
     "mesh_of_call",
     "mesh_of_value",

@@ -94,7 +94,7 @@ class Derived(Base):
 
 class MixinOne:
     def fit(self) -> None:
-        ask(self.mixed)  # type: ignore  # -> ?
+        ask(self.mixed)  # type: ignore[attr-defined]  # -> ?
 
 
 class MixinLeft:

@@ -38,7 +38,7 @@ ask(DistributedConfig(tp_size=8, fsdp_size=2, ep_size=8))  # -> transformers:tp=
 ask(DistributedConfig(tp_plan="auto"))  # -> transformers:tp=?
 ask(DistributedConfig(tp_plan="auto", tp_size=None, pp_size=2))  # -> transformers:pp=2,tp=?
 ask(DistributedConfig(tp_size=4, enable_expert_parallel=True))  # -> transformers:tp=4,ep=4
-ask(DistributedConfig(tp_size=4, tp_plan=sys.argv))  # type: ignore  # -> transformers:tp=4,tp_plan=?
+ask(DistributedConfig(tp_size=4, tp_plan=sys.argv))  # -> transformers:tp=4,tp_plan=?
 CONFIG = DistributedConfig(tp_size=8)
 ask(CONFIG)  # -> transformers:tp=8
 print(CONFIG, CONFIG.tp_size)
@@ -94,7 +94,7 @@ ask({sys.argv[0]: 8})  # -> ?
 SIZES = {"tp_size": 8}
 ask(SIZES)  # -> tp=8
 ask(MeshSpec.of(SIZES))  # -> tp=8
-ask(MeshSpec(**SIZES))  # type: ignore  # -> tp=8
+ask(MeshSpec(**SIZES))  # type: ignore[arg-type]  # -> tp=8
 SIZES2 = {"tp_size": 8}
 SIZES2["tp_size"] = 1
 ask(SIZES2)  # -> ?
@@ -111,9 +111,9 @@ ask(MeshSpec.parse("tp=8,pp=2"))  # -> tp=8,pp=2
 ask(MeshSpec.parse("tp=8,pp"))  # -> ! is not axis=size
 ask(MeshSpec.parse("tp=" + "8"))  # -> tp=8
 ask(MeshSpec(tp_size=True))  # -> ! must be an int >= 1, got True
-ask(MeshSpec(tp_size="8"))  # type: ignore  # -> ! must be an int >= 1, got '8'
-ask(MeshSpec(tp_size=None))  # type: ignore  # -> ! got None
-ask(MeshSpec(tp_size=2.0))  # type: ignore  # -> ! got 2.0
+ask(MeshSpec(tp_size="8"))  # type: ignore[arg-type]  # -> ! must be an int >= 1, got '8'
+ask(MeshSpec(tp_size=None))  # type: ignore[arg-type]  # -> ! got None
+ask(MeshSpec(tp_size=2.0))  # type: ignore[arg-type]  # -> ! got 2.0
 ask(MeshSpec(tp_size=8, settings={"sequence_packing": True}))  # -> tp=8
 ask(MeshSpec(tp_size=8, settings={"sequence_packing": sys.argv}))  # -> tp=8,sequence_packing=?
 ask(MeshSpec(tp_size=8, engine="nemo"))  # -> nemo:tp=8

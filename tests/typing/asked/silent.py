@@ -171,7 +171,7 @@ def replaced() -> MeshSpec:
     return MeshSpec(tp_size=8)
 
 
-replaced = lambda: MeshSpec()  # type: ignore
+replaced = lambda: MeshSpec()
 ask(replaced())  # -> ?
 
 if sys.argv:
@@ -206,8 +206,8 @@ class Own(MeshSpec):
 
 
 ask(Own(tp_size=8))  # -> ?
-ask(MeshSpec(8))  # type: ignore  # -> ?
-ask(MeshSpec(tensor=8))  # type: ignore  # -> ?
+ask(MeshSpec(8))  # type: ignore[call-arg]  # -> ?
+ask(MeshSpec(tensor=8))  # type: ignore[call-arg]  # -> ?
 ask(getattr(MeshSpec, "parse")("tp=8"))  # -> ?
 ask((lambda: MeshSpec(tp_size=8))())  # -> ?
 ask([MeshSpec(tp_size=8)][0])  # -> tp=8
@@ -226,4 +226,4 @@ ask(eval("MeshSpec(tp_size=8)"))  # -> ?
 
 
 def star_called(*sizes: int) -> None:
-    ask(MeshSpec(*sizes))  # type: ignore  # -> ?
+    ask(MeshSpec(*sizes))  # -> ?

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from meshfit.readers.class_summary import MUTATORS, RELEVANT, SETTERS, ClassSummary, SummaryBuilder, declared_fields
-from meshfit.readers.source.values import UNKNOWN
+from meshfit.readers.unknown import UNKNOWN
 
 __all__ = ["summarise"]
 

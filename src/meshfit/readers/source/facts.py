@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts, Origin
+from meshfit.readers.class_flags import FLAGS
 from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_facts
 from meshfit.readers.source import attributes as at, auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
@@ -34,8 +35,8 @@ __all__ = [
 
 Locate = Callable[[str], Origin]
 
-_FLAGS: Final = {"supports_sdpa": "_supports_sdpa", "gradient_checkpointing": "supports_gradient_checkpointing"}
-
+_FLAGS: Final = {fact: FLAGS[fact] for fact in ("supports_sdpa", "gradient_checkpointing")}
+"""Those that classes of transformers have."""
 
 OF_TRANSFORMERS: Final[Mapping[str, Any]] = {
     "engine": "transformers",

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from meshfit import registries
 from meshfit.errors import TargetError
 from meshfit.facts import FACTS, ModelFacts, Origin
-from meshfit.readers.class_resolution import Ancestor, Shipped, planless_config, resolve
+from meshfit.readers.class_flags import BESIDE
+from meshfit.readers.class_resolution import Ancestor, Shipped, as_registered, planless_config, resolve
 from meshfit.readers.source import auto
 from meshfit.readers.source.class_bodies import summarise
 from meshfit.readers.source.facts import declared_config
@@ -27,10 +28,6 @@ __all__ = ["OwnClass", "Program", "facts_of_own_class", "find_own_class"]
 
 _CLOSED: Final = frozenset({*sys.stdlib_module_names, "torch", "meshfit", "typing_extensions", "numpy"})
 """Packages that are not followed: their classes are known by their names."""
-
-
-_BESIDE: Final = frozenset({"GenerationMixin", "PreTrainedModel", "PushToHubMixin"})
-"""What a class may have of transformers that says nothing of how it is built."""
 
 
 class Program(Package):
@@ -174,12 +171,9 @@ def facts_of_own_class(target: str) -> ModelFacts:
     """
     own = find_own_class(target)
     facts = resolve(own.mro, complete=not own.lost_bases, shipped=_shipped(own))
-    registered: dict[str, Any] = dict(_registered(own))
-    facts = facts.replace(**registered)
-    counts = facts.knows("is_pretrained") and not facts.is_pretrained
-    if counts and "registered_tp_plan" not in registered and facts.knows("tp_plan") and not facts.tp_plan:
-        # A plan that the program registers would stand in for the empty one.
-        facts = facts.without("tp_plan")
+    custom = _registered(own, "custom_models", registries.custom_models)
+    facts = as_registered(facts, _registered(own, "tp_plans", registries.tp_plans))
+    facts = facts if custom is None else facts.replace(is_custom=custom)
     place = Origin(str(own.source.module.path), line=own.source.node.lineno)
     return facts.replace(origins=dict.fromkeys(FACTS, place))
 
@@ -200,16 +194,13 @@ def _module(program: Program, name: str) -> ModuleSource:
     raise TargetError(f"{name} belongs to a package that is not read as source; name a class of your own")
 
 
-def _registered(own: OwnClass) -> Iterator[tuple[str, bool]]:
-    """What the registries hold for the class; unknown where its program may still enter something."""
+def _registered(own: OwnClass, name: str, entries: Iterable[type | str]) -> bool | None:
+    """Whether a registry has an entry for the class; None where its program, which names it, may still enter one."""
     qualified = f"{own.source.module.name}.{own.source.name}"
-    entries: dict[str, Any] = {"tp_plans": registries.tp_plans, "custom_models": registries.custom_models}
-    for fact, name in (("registered_tp_plan", "tp_plans"), ("is_custom", "custom_models")):
-        keys = (f"{k.__module__}.{k.__qualname__}" if isinstance(k, type) else k for k in entries[name])
-        if any(key in (qualified, own.source.name) for key in keys):
-            yield fact, True
-        elif not own.program.mentions(name):
-            yield fact, False
+    keys = (f"{key.__module__}.{key.__qualname__}" if isinstance(key, type) else key for key in entries)
+    if any(key in (qualified, own.source.name) for key in keys):
+        return True
+    return None if own.program.mentions(name) else False
 
 
 def _shipped(own: OwnClass) -> Shipped | None:
@@ -217,7 +208,8 @@ def _shipped(own: OwnClass) -> Shipped | None:
     cls = own.shipped
     if cls is not None:
         return Shipped(facts_of_shipped(cls), lambda name: cls.find(name) is not None)
-    if not _is_pretrained(own.source) or any(entry.is_shipped and entry.name not in _BESIDE for entry in own.mro):
+    plain = {"PreTrainedModel", *BESIDE}
+    if not _is_pretrained(own.source) or any(entry.is_shipped and entry.name not in plain for entry in own.mro):
         return None
     config = declared_config(own.source)
     described = None if config is None else OwnClass(config, own.program)

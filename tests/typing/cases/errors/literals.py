@@ -26,6 +26,10 @@ def axes(net: Net) -> None:
     net.validate_for_mesh({})  # E: meshfit-mesh "tells no sizes"
 
 
+def an_annotation() -> None:
+    mesh: MeshSpec[int]  # E: type-arg "expects no type arguments, but 1 given"
+
+
 def texts(net: Net) -> None:
     net.validate_for_mesh(MeshSpec.parse("tensor=8"))  # E: meshfit-mesh "unknown axis 'tensor'"
     net.validate_for_mesh(MeshSpec.parse("tp"))  # E: meshfit-mesh "is not axis=size"

@@ -23,6 +23,10 @@ class Net(CapabilityMixin, nn.Module):
         cls().validate_for_mesh(TP8)
 
 
+class Planned(CapabilityMixin, nn.Module):
+    _tp_plan = {"up": "colwise"}
+
+
 class Calling(Net):
     """An override that calls the one it overrides."""
 
@@ -50,6 +54,31 @@ class Changing(Net):
         return super().validate_for_mesh(MeshSpec(), engine=engine, strict=strict)
 
 
+class ChangingSometimes(Net):
+    """An override that may validate another mesh."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        if not strict:
+            mesh = MeshSpec()
+        return super().validate_for_mesh(mesh, engine=engine, strict=strict)
+
+
+class CallingSometimes(Net):
+    """An override that may end before it calls."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        if not strict:
+            return Planned().validate_for_mesh(MeshSpec())
+        return super().validate_for_mesh(mesh, engine=engine, strict=strict)
+
+
+class AskingAnother(Net):
+    """An override that asks a model of its own."""
+
+    def validate_for_mesh(self, mesh: object, *, engine: str | None = None, strict: bool = False) -> Report:
+        return Planned().validate_for_mesh(mesh, engine=engine, strict=strict)
+
+
 class Handing(Net):
     """Any mesh handed on is judged where it is known, not here."""
 
@@ -62,6 +91,9 @@ def overrides() -> None:
     CallingTheMixin().validate_for_mesh(TP8)  # E: meshfit-tp
     Own().validate_for_mesh(TP8)
     Changing().validate_for_mesh(TP8)
+    ChangingSometimes().validate_for_mesh(TP8)
+    CallingSometimes().validate_for_mesh(TP8)
+    AskingAnother().validate_for_mesh(TP8)
 
 
 class Child(Calling):

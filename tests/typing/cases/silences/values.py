@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from meshfit import CapabilityMixin, MeshSpec
+from meshfit import CapabilityMixin, MeshSpec, validate_for_mesh
 
 
 class Net(CapabilityMixin, nn.Module):
@@ -69,3 +69,9 @@ def through_any(net: Net, mesh: Any) -> None:
     net.validate_for_mesh(mesh)
     net.validate_for_mesh(mesh["tp"])
     net.validate_for_mesh(mesh.tp)
+
+
+def options_of_a_wrong_type(net: Net, engine: str) -> None:
+    validate_for_mesh(net, MeshSpec(dp_shard_size=4), world_size="6")  # type: ignore[arg-type]
+    validate_for_mesh(net, MeshSpec(tp_size=8), engine=engine)
+    validate_for_mesh(net, MeshSpec(tp_size=8), engine="slurm")
