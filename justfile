@@ -7,7 +7,10 @@ check:
     .venv/bin/ruff format --check && .venv/bin/ruff check && .venv/bin/mypy && .venv/bin/lint-imports
 
 bench:
-    .venv/bin/python benchmarks/runtime.py && .venv/bin/python benchmarks/startup.py && .venv/bin/python benchmarks/accuracy.py
+    .venv/bin/python benchmarks/runtime.py && .venv/bin/python benchmarks/startup.py && .venv/bin/python benchmarks/accuracy.py && .venv/bin/python benchmarks/checker_cost.py --transformers
+
+checker:
+    .venv/bin/python benchmarks/checker_modes.py && .venv/bin/python benchmarks/checker_accuracy.py
 
 docs:
     .venv/bin/pytest tests/docs

@@ -156,7 +156,7 @@ def test_ci_runs_the_lines_of_the_documents() -> None:
     just = (ROOT / "justfile").read_text()
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     recipes = dict(re.findall(r"^(\w+):\n    (.+)$", just, flags=re.MULTILINE))
-    assert list(recipes) == ["test", "check", "bench", "docs"]
+    assert list(recipes) == ["test", "check", "bench", "checker", "docs"]
     for line in recipes.values():
         assert f"`{line}`" in contributing
     assert f"\n{recipes['check']}\n" in ci

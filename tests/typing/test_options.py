@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from mypy.errors import CompileError
 
+import meshfit_mypy
 from meshfit_mypy.options import Options, read_options
+
+
+def test_the_plugin_has_the_version_of_its_package() -> None:
+    """The cache of mypy holds it: another version judges anew."""
+    assert meshfit_mypy.__version__ == version("meshfit")
 
 
 def test_without_a_table_every_option_has_its_default(tmp_path: Path) -> None:
