@@ -245,8 +245,8 @@ def _class(
     bases: str, body: list[list[str]], decorator: list[str], child: list[list[str]] | None, after: list[str]
 ) -> list[str]:
     if any("dataclass" in line for line in decorator):
-        # mypy itself ends with an internal error where a method of a dataclass is assigned anew
-        body = [member for member in body if not member[0].startswith("def ")]
+        # mypy itself ends with an internal error where a method or a class in a dataclass is assigned anew
+        body = [member for member in body if not member[0].startswith(("def ", "class _"))]
     lines = [line for member in body for line in member] or ["pass"]
     if "Linear" in bases:
         lines += ["def __init__(self) -> None:", "    super().__init__(2, 2)"]
