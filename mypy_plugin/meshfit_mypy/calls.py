@@ -178,12 +178,18 @@ def _options(ctx: FunctionContext | MethodContext, reader: Reader) -> tuple[dict
             if values is None or len(values) != 1:
                 return None
             decided[name] = value
-        elif type(value) is _GIVEN.get(name or ""):
-            given[str(name)] = value
+        elif name is not None and _is_given(name, value):
+            given[name] = value
     engine = decided["engine"]
     if engine is not None and engine not in engine_names():
         return None
     return given, engine, decided["strict"] is True
+
+
+def _is_given(name: str, value: object) -> bool:
+    """Whether a value is one that the functions take for that argument; they refuse others."""
+    kind = _GIVEN.get(name)
+    return type(value) is kind and (value != "" if kind is str else isinstance(value, int) and value > 0)
 
 
 def _argument(ctx: FunctionContext | MethodContext, index: int) -> Expression | None:

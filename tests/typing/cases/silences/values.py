@@ -73,5 +73,6 @@ def through_any(net: Net, mesh: Any) -> None:
 
 def options_of_a_wrong_type(net: Net, engine: str) -> None:
     validate_for_mesh(net, MeshSpec(dp_shard_size=4), world_size="6")  # type: ignore[arg-type]
+    validate_for_mesh(net, MeshSpec(dp_shard_size=4), world_size=-6)
     validate_for_mesh(net, MeshSpec(tp_size=8), engine=engine)
     validate_for_mesh(net, MeshSpec(tp_size=8), engine="slurm")
