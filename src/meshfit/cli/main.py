@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from meshfit.cli.arguments import parser
-from meshfit.cli.check_command import Verdict, check_command
+from meshfit.cli.arguments import COMMANDS, command_module, parser
+from meshfit.cli.verdict import Verdict
 from meshfit.errors import MeshfitError
 
 __all__ = ["main"]
@@ -72,14 +72,16 @@ def _answer(arguments: Sequence[str] | None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> Verdict:
-    program = parser()
-    options = program.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    program = parser(filled=[word for word in given if word in COMMANDS])
+    options = program.parse_args(given)
     if options.version:
         from importlib.metadata import version  # 55 ms, for this flag alone
 
         return Verdict(f"meshfit {version('meshfit')}", DONE)
-    if options.command == "check":
-        return check_command(options)
+    if options.command is not None:
+        verdict: Verdict = command_module(options.command).run(options)
+        return verdict
     program.print_help(sys.stderr)
     return Verdict("", BAD_INPUT)
 
