@@ -1,0 +1,1 @@
+"""Meshes written down in files of other programs: found, read and judged."""
