@@ -92,6 +92,7 @@ class Recipe:
         sizes: axis ("tp", "dp_shard"; "dp" for the whole data-parallel width) -> its size as written. An axis that
             is left out has size 1; one that may have any value is `UNKNOWN`.
         fill: the axis that takes the ranks which the others leave of the world; not in `sizes`. None: there is none.
+        own: axes that the tool runs by means of its own, so that no rule of the engine holds for them.
         settings: name of `meshfit.readers.spellings.SETTINGS` -> as written.
         mesh: the mesh where the reader made one already; `sizes` then only tells places.
         model: hub id, folder or class name of the model.
@@ -105,13 +106,14 @@ class Recipe:
     tool: str
     spot: Spot
     engine: str | None = None
-    sizes: Mapping[str, Written] = field(default=_NOTHING)
+    sizes: Mapping[str, Written] = field(default_factory=lambda: _NOTHING)
     fill: str | None = None
-    settings: Mapping[str, Written] = field(default=_NOTHING)
+    own: frozenset[str] = frozenset()
+    settings: Mapping[str, Written] = field(default_factory=lambda: _NOTHING)
     mesh: MeshSpec | None = None
     model: Written | None = None
     model_facts: ModelFacts | None = None
-    facts: Mapping[str, Written] = field(default=_NOTHING)
+    facts: Mapping[str, Written] = field(default_factory=lambda: _NOTHING)
     world: Written | None = None
     nodes: Written | None = None
     gpus_per_node: Written | None = None

@@ -10,7 +10,7 @@ from meshfit.mesh import AXES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ALIASES", "JOINED", "SETTINGS", "SPELLINGS", "guess", "unknown_key"]
+__all__ = ["ALIASES", "JOINED", "MESH_KEYS", "SETTINGS", "SPELLINGS", "guess", "unknown_key"]
 
 ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {"fsdp": "dp_shard", "shard": "dp_shard", "ddp": "dp_replicate", "replicate": "dp_replicate"}
@@ -41,6 +41,76 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Spellings of other tools. They are refused with the right one rather than read: an engine that does not know a
 spelling drops it in silence, and whoever wrote it then has no parallelism at all."""
+
+MESH_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {
+        "transformers": {
+            "tp_size": "tp",
+            "pp_size": "pp",
+            "ep_size": "ep",
+            "fsdp_size": "dp_shard",
+            "dp_replicate_size": "dp_replicate",
+        },
+        "accelerate": {
+            "parallelism_config_tp_size": "tp",
+            "parallelism_config_cp_size": "cp",
+            "parallelism_config_sp_size": "sp",
+            "parallelism_config_dp_shard_size": "dp_shard",
+            "parallelism_config_dp_replicate_size": "dp_replicate",
+        },
+        "accelerate megatron": {"megatron_lm_tp_degree": "tp", "megatron_lm_pp_degree": "pp"},
+        "nemo": {
+            "tp_size": "tp",
+            "pp_size": "pp",
+            "cp_size": "cp",
+            "ep_size": "ep",
+            "dp_size": "dp",
+            "dp_replicate_size": "dp_replicate",
+        },
+        "axolotl": {
+            "tensor_parallel_size": "tp",
+            "context_parallel_size": "cp",
+            "sequence_parallel_degree": "cp",
+            "expert_parallel_size": "ep",
+            "dp_shard_size": "dp_shard",
+            "dp_replicate_size": "dp_replicate",
+        },
+        "llamafactory": {
+            "tensor_model_parallel_size": "tp",
+            "pipeline_model_parallel_size": "pp",
+            "context_parallel_size": "cp",
+            "expert_model_parallel_size": "ep",
+        },
+        "torchtitan": {
+            "tensor_parallel_degree": "tp",
+            "pipeline_parallel_degree": "pp",
+            "context_parallel_degree": "cp",
+            "expert_parallel_degree": "ep",
+            "data_parallel_shard_degree": "dp_shard",
+            "data_parallel_replicate_degree": "dp_replicate",
+        },
+        "verl megatron": {
+            "tensor_model_parallel_size": "tp",
+            "pipeline_model_parallel_size": "pp",
+            "context_parallel_size": "cp",
+            "expert_model_parallel_size": "ep",
+        },
+        "verl fsdp": {"ulysses_sequence_parallel_size": "sp"},
+        "verl rollout": {
+            "tensor_model_parallel_size": "tp",
+            "pipeline_model_parallel_size": "pp",
+            "data_parallel_size": "dp",
+            "expert_parallel_size": "ep",
+        },
+        "deepspeed": {"autotp_size": "tp"},
+        "vllm": {
+            "tensor_parallel_size": "tp",
+            "pipeline_parallel_size": "pp",
+            "data_parallel_size": "dp",
+        },
+    }
+)
+"""How each tool spells the sizes in its own files: tool -> key -> axis, `dp` for the whole data-parallel width."""
 
 JOINED: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
