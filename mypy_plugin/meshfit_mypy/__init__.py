@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.errorcodes import TYPE_ARG
@@ -15,13 +16,14 @@ from mypy.plugin import Plugin
 
 from meshfit_mypy import codes
 from meshfit_mypy.options import read_options
+from meshfit_mypy.texts import distrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mypy.nodes import MypyFile
     from mypy.options import Options as MypyOptions
-    from mypy.plugin import AnalyzeTypeContext, ClassDefContext, FunctionContext, MethodContext, ReportConfigContext
+    from mypy.plugin import AnalyzeTypeContext, ClassDefContext, ReportConfigContext
     from mypy.types import Type
 
 __all__ = ["MeshfitPlugin", "codes", "plugin"]
@@ -43,10 +45,8 @@ _FUNCTIONS: Final = {
     "torch.distributed.device_mesh.init_device_mesh": "mesh_call",
     "accelerate.parallelism_config.ParallelismConfig": "mesh_call",
 }
-_METHODS: Final = {
-    "validate_for_mesh": "validate_method",
-    "from_pretrained": "from_pretrained",
-}
+_METHODS: Final = {"validate_for_mesh": "validate_method", "from_pretrained": "from_pretrained"}
+"""By the plain name: the whole one begins with that of the receiver's class."""
 _MESH_METHODS: Final = {"meshfit.mesh.MeshSpec.parse": "mesh_call", "meshfit.mesh.MeshSpec.of": "mesh_call"}
 _MESH_CLASSES: Final = frozenset(
     {"meshfit.mesh.MeshSpec", "transformers.distributed.configuration_utils.DistributedConfig"}
@@ -64,9 +64,16 @@ class MeshfitPlugin(Plugin):
     def __init__(self, options: MypyOptions) -> None:
         super().__init__(options)
         self.settings = read_options(options.config_file)
+        distrust(options)
         self._daemon = options.fine_grained_incremental
         self._foreign_state: list[Any] = [_SCHEMA]
         self._own_state = [_SCHEMA, self.settings.state()]
+        # mypy asks tens of thousands of times, so it asks tables: a method would cost more than all verdicts together
+        hooks = {name: self._hook(hook) for name, hook in _FUNCTIONS.items()}
+        annotations = {name: partial(self._annotation, name) for name in _MESH_CLASSES}
+        self.__dict__["get_function_hook"] = hooks.get
+        self.__dict__["get_type_analyze_hook"] = annotations.get
+        self.__dict__["get_method_hook"] = _MethodHooks(self._hook).__getitem__
 
     @property
     def files(self) -> dict[str, MypyFile]:
@@ -81,29 +88,18 @@ class MeshfitPlugin(Plugin):
         """Record what a class says of itself, beside its other facts in mypy's cache."""
         return None if fullname.partition(".")[0] in _FOREIGN else self._record_class
 
-    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
-        """Judge `validate_for_mesh(model, mesh)`, and mark what a mesh constructor makes."""
-        name = _FUNCTIONS.get(fullname)
-        return None if name is None else lambda ctx: self._guarded(name, ctx)
-
-    def get_method_hook(self, fullname: str) -> Callable[[MethodContext], Type] | None:
-        """Judge `model.validate_for_mesh(mesh)`; the name is that of the receiver's class."""
-        name = _METHODS.get(fullname.rpartition(".")[2]) or _MESH_METHODS.get(fullname)
-        return None if name is None else lambda ctx: self._guarded(name, ctx)
-
-    def get_type_analyze_hook(self, fullname: str) -> Callable[[AnalyzeTypeContext], Type] | None:
-        """Keep the meshes that annotated functions return, for other modules."""
-        return None if fullname not in _MESH_CLASSES else lambda ctx: self._annotation(fullname, ctx)
+    def _hook(self, name: str) -> Callable[[Any], Type]:
+        return partial(self._guarded, name)
 
     def _record_class(self, ctx: ClassDefContext) -> None:
         try:
             from meshfit_mypy.classes import record
 
-            digest = record(ctx.cls, ctx.api.modules.get(ctx.api.cur_mod_id))
-            if digest and self._daemon:
+            record(ctx.cls, ctx.api.modules.get(ctx.api.cur_mod_id))
+            if self._daemon:
                 from meshfit_mypy.daemon import publish
 
-                publish(ctx, digest)
+                publish(ctx)
         except Exception:  # noqa: BLE001 - see `_give_up`
             _give_up()
 
@@ -131,6 +127,18 @@ class MeshfitPlugin(Plugin):
         except Exception:  # noqa: BLE001 - see `_give_up`
             _give_up()
             return made
+
+
+class _MethodHooks(dict[str, "Callable[[Any], Type] | None"]):
+    """Full name of a method -> its hook, None where there is none."""
+
+    def __init__(self, hook: Callable[[str], Callable[[Any], Type]]) -> None:
+        self._hook = hook
+
+    def __missing__(self, fullname: str) -> Callable[[Any], Type] | None:
+        name = _METHODS.get(fullname.rpartition(".")[2]) or _MESH_METHODS.get(fullname)
+        found = self[fullname] = None if name is None else self._hook(name)
+        return found
 
 
 def _give_up() -> None:

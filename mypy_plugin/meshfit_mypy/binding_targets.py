@@ -48,8 +48,8 @@ _NAMESPACES: Final = frozenset({"globals", "locals", "vars"})
 class Targets:
     """Notes the bindings of targets, and of what binds inside an expression."""
 
-    def __init__(self) -> None:
-        self.found = Bindings()
+    def __init__(self, text: bytes) -> None:
+        self.found = Bindings(text)
         self.owner: TypeInfo | None = None
 
     # --- targets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
@@ -30,6 +31,7 @@ from mypy.nodes import (
 )
 from mypy.patterns import AsPattern, ClassPattern, MappingPattern, OrPattern, SequencePattern, StarredPattern
 
+from meshfit.readers.class_summary import RELEVANT
 from meshfit_mypy.binding_targets import BINDS_INSIDE, Targets
 from meshfit_mypy.bindings import ITEM, OPAQUE, Bindings
 
@@ -38,12 +40,26 @@ if TYPE_CHECKING:
 
     from mypy.nodes import FuncItem, Statement
 
+    from meshfit_mypy.texts import Text
+
 __all__ = ["walk"]
 
 
-def walk(statements: Iterable[Statement]) -> Bindings:
-    """What the statements of a file bind."""
-    made = _Walk()
+_TELLING: Final = (
+    *(b"attr", b"exec", b"globals", b"locals", b"vars", b"modules", b"import_module", b"__import__", b"__dict__"),
+)
+"""What a file may bind names by that it does not spell."""
+_APART: Final = re.compile(rf"\.[\s\\]+(?:{'|'.join(sorted(RELEVANT))})\b".encode())
+"""An attribute apart from its dot."""
+
+
+def walk(statements: Iterable[Statement], text: Text | None = None) -> Bindings:
+    """What the statements of a file bind; with its text, functions are put off until they matter."""
+    if text is not None:
+        raw = text.raw
+        if not raw.isascii() or any(word in raw for word in _TELLING) or _APART.search(raw):
+            text = None  # a name may be spelled in other letters, or not at all
+    made = _Walk(text)
     made.statements(statements)
     return made.found
 
@@ -51,8 +67,9 @@ def walk(statements: Iterable[Statement]) -> Bindings:
 class _Walk(Targets):
     """Collects bindings statement by statement; expressions are only searched for what binds inside them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, text: Text | None) -> None:
+        super().__init__(b"" if text is None else text.raw)
+        self.text = text
         self.function: FuncItem | None = None
         self.scope: dict[str, str] = {}
 
@@ -194,11 +211,18 @@ class _Walk(Targets):
                 self.enter(item.func)
 
     def enter(self, function: FuncItem) -> None:
-        self.parameters(function)
         if function.info and function.arguments and isinstance(function, FuncDef) and not function.is_static:
             self.found.selves[function.arguments[0].variable] = function.info
         if not function.body.body:
             self.found.open_globals = True  # mypy strips bodies whose errors it will not show
+        text = self.text.of(function) if self.text is not None and self.function is None else None
+        if text is None or b"class " in text:
+            self.inside(function)
+        else:
+            self.found.put_off(function, text, self.inside)
+
+    def inside(self, function: FuncItem) -> None:
+        self.parameters(function)
         outer = self.owner, self.function, self.scope
         self.owner, self.function, self.scope = None, function, {}
         self.found.returns[function] = []
@@ -211,6 +235,13 @@ class _Walk(Targets):
             self.found.classes.append(cls.info)
         for expression in (*cls.decorators, *cls.base_type_exprs, *cls.keywords.values()):
             self.search(expression)
+        text = self.text.of(cls) if self.text is not None and self.function is None else None
+        if text is None or text.count(b"class ") > 1:
+            self.body(cls)
+        else:
+            self.found.put_off(cls, text, self.body)
+
+    def body(self, cls: ClassDef) -> None:
         outer = self.owner, self.function, self.scope
         self.owner, self.function, self.scope = cls.info, None, {}
         self.block(cls.defs)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from mypy.nodes import MemberExpr, NameExpr, TypeInfo, Var
+from mypy.nodes import ClassDef, MemberExpr, NameExpr, TypeInfo, Var
 from mypy.types import Instance, get_proper_type
 
+from meshfit_mypy.texts import keep, text_of
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from mypy.nodes import Expression, FuncItem, MypyFile, Statement, SymbolNode
 
 __all__ = [
@@ -19,7 +23,6 @@ __all__ = [
     "bindings_of",
     "bindings_so_far",
     "class_of",
-    "keep",
     "makes_fields",
 ]
 
@@ -36,14 +39,11 @@ OPAQUE: Final[Binding] = (None, ())
 """A binding that nobody can read: a parameter, `with … as`, `except … as`, `+=`, `del`."""
 
 
-_FEW: Final = 32
-"""Files that are kept: those of one import cycle may be checked in turns."""
-
-Kept = TypeVar("Kept")
-
-
 class Bindings:
-    """Every binding of one file.
+    """Every binding of one file. Functions and classes may be put off until a name is asked for that they mention.
+
+    Args:
+        text: the file's.
 
     Attributes:
         names: what is bound to each variable; a variable that is only declared has an empty list.
@@ -60,6 +60,9 @@ class Bindings:
     """
 
     __slots__ = (
+        "_asked",
+        "_later",
+        "_text",
         "attributes",
         "classes",
         "doubtful",
@@ -72,7 +75,7 @@ class Bindings:
         "stored",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, text: bytes = b"") -> None:
         self.names: dict[SymbolNode, list[Binding]] = {}
         self.attributes: dict[str, list[tuple[TypeInfo | None, Binding]]] = {}
         self.doubtful: set[str] = set()
@@ -83,6 +86,74 @@ class Bindings:
         self.stars: list[str] = []
         self.stored: dict[SymbolNode, set[tuple[str, ...]]] = {}
         self.classes: list[TypeInfo] = []
+        self._text = text
+        self._asked: set[bytes] = set()
+        self._later: dict[FuncItem | ClassDef, tuple[bytes, Callable[[Any], None]]] = {}
+
+    def put_off(self, node: FuncItem | ClassDef, text: bytes, look: Callable[[Any], None]) -> None:
+        """Keep a function or class for later: its text, and what notes its bindings."""
+        self._later[node] = text, look
+
+    def visit(self, line: int) -> None:
+        """Look into what stands at a line."""
+        for node in tuple(self._later):
+            if node.line <= line <= (node.end_line or line):
+                self._look(node)
+                self.visit(line)  # at the methods of a class
+
+    def learn(self, *names: str) -> None:
+        """Look into what mentions any of these names, as the other methods do of what they are asked."""
+        if self._later:
+            self._search([name.encode() for name in names])
+
+    def learn_stores(self, names: Iterable[str]) -> None:
+        """Look into what may store into an attribute of these names."""
+        if self._later:
+            self._search([b"." + name.encode() for name in names])
+
+    def bound(self, node: SymbolNode) -> list[Binding] | None:
+        """What is bound to a variable, in the order of the file; None: the file never mentions it."""
+        if not self._is_local(node):
+            self.learn(node.name)
+        found = self.names.get(node)
+        return sorted(found, key=_place) if found and len(found) > 1 else found
+
+    def written(self, name: str) -> list[tuple[TypeInfo | None, Binding]]:
+        """The writes of an attribute in the order of the file, then those that may be of any."""
+        self.learn(name)
+        found = sorted(self.attributes.get(name, ()), key=lambda write: _place(write[1]))
+        return found + self.attributes.get(ANY, [])
+
+    def returned(self, function: FuncItem) -> list[Expression | None] | None:
+        """What a function returns; None: it is not of this file."""
+        if function in self._later:
+            self._look(function)
+        return self.returns.get(function)
+
+    def is_doubtful(self, name: str, node: SymbolNode | None = None) -> bool:
+        """Whether something else may be bound to a name, which stands for `node`."""
+        if node is None or not self._is_local(node):
+            self.learn(name)
+        return name in self.doubtful
+
+    def _is_local(self, node: SymbolNode) -> bool:
+        """Whether it is a variable of a function that was looked into: nothing outside can bind it."""
+        return node in self.names and "." not in node.fullname
+
+    def _search(self, words: Iterable[bytes]) -> None:
+        new = [word for word in words if word not in self._asked]
+        self._asked.update(new)
+        mentioned = [word for word in new if word in self._text]
+        while mentioned:
+            found = [node for node, (text, _) in self._later.items() if any(word in text for word in mentioned)]
+            for node in found:
+                self._look(node)
+            if not any(isinstance(node, ClassDef) for node in found):
+                break
+
+    def _look(self, node: FuncItem | ClassDef) -> None:
+        if node in self._later:
+            self._later.pop(node)[1](node)
 
     def are_related(self, one: TypeInfo, other: TypeInfo) -> bool:
         """Whether an object may be an instance of both classes."""
@@ -108,19 +179,16 @@ def bindings_of(tree: MypyFile, *, anew: bool = False) -> Bindings:
     return kept[1]
 
 
-def keep(kept: dict[str, Kept], name: str, value: Kept) -> None:
-    """Keep what is known of a file, and of the few before it: mypy lets go of a file when it is checked."""
-    kept.pop(name, None)
-    while len(kept) >= _FEW:
-        del kept[next(iter(kept))]
-    kept[name] = value
+def _place(binding: Binding) -> tuple[int, int]:
+    value = binding[0]
+    return (0, 0) if value is None else (value.line, value.column)
 
 
 def bindings_so_far(tree: MypyFile) -> Bindings:
     """The bindings of a file whose functions mypy has not analysed yet: the names they bind are doubtful."""
     from meshfit_mypy.binding_walk import walk
 
-    return walk(tree.defs)
+    return walk(tree.defs, text_of(tree))
 
 
 def class_of(receiver: Expression, selves: dict[Var, TypeInfo]) -> TypeInfo | None:

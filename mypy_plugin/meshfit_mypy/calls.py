@@ -157,8 +157,9 @@ def _judge(
 
 def _report(model: Candidate, mesh: Any, engine: str | None, strict: bool) -> Report:
     report = judge(model.facts, mesh, engine=engine or mesh.engine or model.facts.engine)
-    open_to_doubt = tuple(found for found in report.violations if found.axis not in model.granted)
-    report = replace(report, violations=open_to_doubt)
+    if model.granted:
+        open_to_doubt = tuple(found for found in report.violations if found.axis not in model.granted)
+        report = replace(report, violations=open_to_doubt)
     return report.strict() if strict else report
 
 
@@ -201,7 +202,7 @@ def _argument(ctx: FunctionContext | MethodContext, index: int) -> Expression | 
 
 def _reader(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Reader:
     api: Any = ctx.api
-    return Reader(api.tree, api.modules, plugin.settings.constructors)
+    return Reader(api.tree, ctx.context.line, api.modules, plugin.settings.constructors)
 
 
 def _type_of(ctx: FunctionContext | MethodContext, expr: Expression) -> Type | None:

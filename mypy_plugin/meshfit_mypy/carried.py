@@ -124,7 +124,7 @@ def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | Membe
             if statement.rvalue is call and len(statement.lvalues) == 1:
                 target = statement.lvalues[0]
                 return target if isinstance(target, (NameExpr, MemberExpr)) else None
-        elif isinstance(statement, ClassDef):
+        elif isinstance(statement, ClassDef) and statement.line <= call.line <= (statement.end_line or call.line):
             for inner in statement.defs.body:
                 body = inner.body.body if isinstance(inner, FuncDef) else [inner]
                 found = _target((part for part in body if isinstance(part, AssignmentStmt)), call)
@@ -138,8 +138,8 @@ def _is_certain(target: NameExpr | MemberExpr, node: Var, reader: Reader) -> boo
     found = reader.bindings
     if node.info:
         return not makes_fields(node.info) and len(reader.written_on(node.info, node.name) or ()) == 1
-    is_once = isinstance(target, NameExpr) and len(found.names.get(node, ())) == 1
-    return is_once and node.name not in found.doubtful and not reader.is_open(node)
+    is_once = isinstance(target, NameExpr) and len(found.bound(node) or ()) == 1
+    return is_once and not found.is_doubtful(node.name) and not reader.is_open(node)
 
 
 def _returned(function: FuncDef, spelled: str, name: str, tree: MypyFile) -> tuple[MeshSpec, ...] | None:
@@ -150,7 +150,8 @@ def _returned(function: FuncDef, spelled: str, name: str, tree: MypyFile) -> tup
     call = last.expr if isinstance(last, ReturnStmt) else None
     if not isinstance(call, CallExpr) or not isinstance(call.callee, NameExpr) or call.callee.name != spelled:
         return None
-    doubtful = {function.name, spelled} & bindings_so_far(tree).doubtful
+    found = bindings_so_far(tree)
+    doubtful = found.is_doubtful(function.name) or found.is_doubtful(spelled)
     flags = function.is_generator or function.is_coroutine or function.is_decorated or function.is_overload
     parameters = [argument.variable.name for argument in function.arguments]
     if doubtful or flags or spelled in parameters or any(kind.is_star() for kind in call.arg_kinds):
@@ -169,13 +170,13 @@ def _returned(function: FuncDef, spelled: str, name: str, tree: MypyFile) -> tup
 
 def _keep(tree: MypyFile, owner: str, meshes: Iterable[MeshSpec | MeshError] | None) -> str:
     """Write the meshes of `owner`, or that none are known. Returns what was written, empty for nothing."""
-    rows = _rows(meshes or ())
-    store = json.loads(_text(tree) or "{}")
+    rows, text = _rows(meshes or ()), _text(tree)
+    store = json.loads(text) if text else {}
     if rows is None:
         if store.pop(owner, None) is None:
             return ""
     else:
-        store[owner] = rows
+        store[owner] = json.loads(rows)
     symbol = tree.names.get(_STORE)
     if symbol is None:
         variable = Var(_STORE, NoneType())
@@ -183,7 +184,7 @@ def _keep(tree: MypyFile, owner: str, meshes: Iterable[MeshSpec | MeshError] | N
         symbol = tree.names[_STORE] = SymbolTableNode(GDEF, variable, module_public=False, plugin_generated=True)
     if isinstance(symbol.node, Var):
         symbol.node.final_value = json.dumps(store, sort_keys=True)
-    return "" if rows is None else json.dumps(rows)
+    return rows or ""
 
 
 def _text(tree: MypyFile) -> str:
@@ -192,8 +193,8 @@ def _text(tree: MypyFile) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _rows(meshes: Iterable[MeshSpec | MeshError]) -> list[Any] | None:
-    """The meshes as JSON has them; None where there are none, one is refused, or one holds what JSON does not."""
+def _rows(meshes: Iterable[MeshSpec | MeshError]) -> str | None:
+    """The meshes as JSON; None where there are none, one is refused, or one holds what JSON does not."""
     rows: list[Any] = []
     for mesh in meshes:
         if isinstance(mesh, MeshError):
@@ -201,10 +202,9 @@ def _rows(meshes: Iterable[MeshSpec | MeshError]) -> list[Any] | None:
         unknown = sorted(mesh.unknown) if isinstance(mesh, PartialMesh) else []
         rows.append([{axis: mesh.size(axis) for axis in mesh.used}, unknown, mesh.engine, dict(mesh.settings)])
     try:
-        json.dumps(rows)
+        return json.dumps(rows) if rows else None
     except TypeError:
         return None
-    return rows or None
 
 
 @lru_cache(maxsize=64)

@@ -30,6 +30,7 @@ _FRAMEWORKS: Final = frozenset({"torch", "transformers", "meshfit"})
 """Packages whose classes are not read from what mypy recorded."""
 
 _known: Final[dict[str, tuple[list[Any], ModelFacts]]] = {}
+_ancestors: Final[dict[str, tuple[Any, Ancestor]]] = {}
 _mentioning: Final[dict[str, tuple[int, int, bool]]] = {}
 """File -> its time and size when it was read, and whether it mentions the registry of plans."""
 _mentioned: Final[list[Any]] = [0.0, False, None]
@@ -109,7 +110,11 @@ def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:
 
 def _ancestor(info: TypeInfo) -> Ancestor:
     data = None if _package(info) in _FRAMEWORKS else info.metadata.get(KEY)
-    return Ancestor(info.module_name, info.name, None if data is None else ClassSummary.from_dict(data))
+    known = _ancestors.get(info.fullname)
+    if known is None or known[0] is not data:
+        summary = None if data is None else ClassSummary.from_dict(data)
+        known = _ancestors[info.fullname] = (data, Ancestor(info.module_name, info.name, summary))
+    return known[1]
 
 
 def _nearest(info: TypeInfo) -> TypeInfo | None:

@@ -13,24 +13,29 @@ from mypy.nodes import CallExpr, ClassDef, DictExpr, FuncDef, IndexExpr, MemberE
 
 from meshfit.readers.class_summary import MUTATORS, RELEVANT, SETTERS
 from meshfit_mypy.parts import WRITING, parts, targets
+from meshfit_mypy.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy.nodes import Expression, MypyFile, Node
 
+    from meshfit_mypy.texts import Text
+
 __all__ = ["Write", "plain_name", "writes_of"]
 
 _OWN_WORDS: Final = sorted(name for name in RELEVANT if name.startswith(("_", "supports_")))
 _COMMON: Final = sorted(RELEVANT.difference(_OWN_WORDS))
-_OF_INTEREST: Final = re.compile(
+_ATTRIBUTES: Final = re.compile(
     (
-        rf"\.(?:{'|'.join(_OWN_WORDS)})\b|setattr|delattr|__dict__|\bvars\("
-        rf"|\.(?:{'|'.join(_COMMON)})\b[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b)"
+        rf"\.(?:(?:{'|'.join(_OWN_WORDS)})\b"
+        rf"|(?:{'|'.join(_COMMON)})\b[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b))"
     ).encode(),
     re.MULTILINE,
 )
 """Attributes that only models have, read or written, and writes of those that other objects have too."""
+_BY_NAME: Final = re.compile(rb"setattr|delattr|__dict__|\bvars\(")
+"""What may write an attribute by a name that is computed."""
 
 
 class Write(NamedTuple):
@@ -93,23 +98,24 @@ def _scanned(tree: MypyFile) -> _Scan:
     # The daemon puts new statements into a file it already has.
     if kept is None or kept.defs is not tree.defs:
         unseen: list[int] = []
-        writes = list(_walk(tree.defs, _lines(tree.path), unseen))
+        writes = list(_walk(tree.defs, _lines(text_of(tree)), unseen))
         classes = frozenset(node.name for node in tree.defs if isinstance(node, ClassDef))
         kept = _kept[tree.fullname] = _Scan(tree.defs, writes, unseen, classes)
     return kept
 
 
-def _lines(path: str) -> list[int] | None:
+def _lines(known: Text | None) -> list[int] | None:
     """The lines of interest, ascending; None where the text is not to be had."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-    except OSError:
+    if known is None:
         return None
+    text = known.raw
+    starts = [match.start() for match in _ATTRIBUTES.finditer(text)]
+    if any(word in text for word in (b"attr", b"__dict__", b"vars(")):  # rare, and sooner told than searched
+        starts = sorted([*starts, *(match.start() for match in _BY_NAME.finditer(text))])
     found, line, at = [], 1, 0
-    for match in _OF_INTEREST.finditer(text):
-        line += text.count(b"\n", at, match.start())
-        at = match.start()
+    for start in starts:
+        line += text.count(b"\n", at, start)
+        at = start
         found.append(line)
     return found
 

@@ -59,15 +59,12 @@ HANDS_ON: Final = "meshfit_hands_on"
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}
 
 
-def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
+def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
     """Put the class's `ClassSummary` into its metadata; called again for a class, it does the same again.
 
     Args:
         cls: the class, its body as it was parsed.
         tree: the file that holds it; without it, what the file does to the class from outside goes unseen.
-
-    Returns:
-        A text that changes whenever the summary does.
     """
     builder = SummaryBuilder(cls.name)
     metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
@@ -80,13 +77,11 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> str:
             builder.write_from_outside(write.name, by_name=write.holder == cls.name)
         else:
             builder.write(write.name)
-    data = builder.finish().to_dict()
-    cls.info.metadata[KEY] = data
-    hands_on = any(isinstance(node, FuncDef) and _hands_on(node) for node in cls.defs.body)
-    cls.info.metadata.pop(HANDS_ON, None)
-    if hands_on:
-        cls.info.metadata[HANDS_ON] = {"validate_for_mesh": True}
-    return f"{data}{hands_on}"
+    metadata = cls.info.metadata
+    metadata[KEY] = builder.finish().to_dict()
+    metadata.pop(HANDS_ON, None)
+    if any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body):
+        metadata[HANDS_ON] = {"validate_for_mesh": True}
 
 
 def _hands_on(function: FuncDef) -> bool:

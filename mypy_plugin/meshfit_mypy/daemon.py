@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from mypy.nodes import MDEF, SymbolTableNode, Var
 from mypy.types import LiteralType
 
+from meshfit_mypy.classes import HANDS_ON, KEY
+
 if TYPE_CHECKING:
     from mypy.plugin import ClassDefContext
 
@@ -15,12 +17,13 @@ __all__ = ["publish"]
 _SYMBOL: Final = "__meshfit_facts__"
 
 
-def publish(ctx: ClassDefContext, digest: str) -> None:
+def publish(ctx: ClassDefContext) -> None:
     """Give the class a symbol whose type is the digest, and let whatever uses the class depend on it and on its bases'.
 
     mypy's fine-grained update compares symbols: another digest makes the users of the class stale.
     """
     info = ctx.cls.info
+    digest = f"{info.metadata.get(KEY)}{info.metadata.get(HANDS_ON)}"
     symbol = Var(_SYMBOL, LiteralType(digest, ctx.api.named_type("builtins.str")))
     symbol.info = info
     symbol.is_classvar = True

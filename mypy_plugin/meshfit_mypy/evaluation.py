@@ -117,7 +117,7 @@ def _member_value(member: Var, asked: bool, reader: Reader) -> object:
     """The value of an enum's member; the member itself only where it is a str, which it then equals."""
     if not asked and not any(base.fullname == "builtins.str" for base in member.info.mro):
         return UNKNOWN
-    bound = reader.bindings.names.get(member)
+    bound = reader.bindings.bound(member)
     if bound and len(bound) == 1 and bound[0][0] is not None and not bound[0][1]:
         values = reader.possible(bound[0][0])
         return values[0] if len(values) == 1 else UNKNOWN

@@ -29,8 +29,8 @@ __all__ = ["Reader", "crossed"]
 class Reader(Following):
     """Reads expressions of one file: what they stand for, and their values."""
 
-    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
-        super().__init__(tree, modules, told)
+    def __init__(self, tree: MypyFile, line: int, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
+        super().__init__(tree, line, modules, told)
         self._evaluating: set[int] = set()
 
     def sources(self, expr: Expression) -> tuple[Expression, ...] | None:

@@ -34,7 +34,7 @@ from mypy.nodes import (
 from mypy.types import CallableType, Instance, get_proper_type
 
 from meshfit.readers.unknown_sizes import has_unknown
-from meshfit_mypy.bindings import ANY, ITEM, bindings_of, class_of
+from meshfit_mypy.bindings import ITEM, bindings_of, class_of
 from meshfit_mypy.evaluation import CONSTANTS, enum_member, literals_of, truth
 
 if TYPE_CHECKING:
@@ -61,12 +61,14 @@ class Following(ABC):
 
     Args:
         tree: the file, while it is checked.
+        line: where the first question comes from.
         modules: dotted name -> every file that mypy knows.
         told: functions that are not followed: it is known otherwise what they make.
     """
 
-    def __init__(self, tree: MypyFile, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
+    def __init__(self, tree: MypyFile, line: int, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:
         self.tree = tree
+        self.line = line
         self.modules = modules
         self.told = told
         self._found: Bindings | None = None
@@ -81,6 +83,7 @@ class Following(ABC):
         """What is bound in the file; the walk is made when it is first asked for."""
         if self._found is None:
             self._found = bindings_of(self.tree)
+            self._found.visit(self.line)
         return self._found
 
     @abstractmethod
@@ -134,10 +137,10 @@ class Following(ABC):
             return [expr]
         node = expr.node
         if not isinstance(node, Var):
-            if node is None or expr.name in self.bindings.doubtful:
+            if node is None or self.bindings.is_doubtful(expr.name):
                 raise Unreadable
             return [expr]
-        if expr.name in self.bindings.doubtful or node.is_suppressed_import:
+        if self.bindings.is_doubtful(expr.name, node) or node.is_suppressed_import:
             raise Unreadable
         return self._variable(expr, node)
 
@@ -145,14 +148,14 @@ class Following(ABC):
         found = self.bindings
         module = node.fullname.rpartition(".")[0]
         if module and module != self.tree.fullname and not node.info:
-            if found.names.get(node):
+            if found.bound(node):
                 raise Unreadable
             self._passed.append((expr, False))
             return [expr]
-        bound = found.names.get(node)
+        bound = found.bound(node)
         if bound is None and not node.info:
             # the daemon looks again at one function of a file, with new variables
-            bound = self._renew().names.get(node)
+            bound = self._renew().bound(node)
         if literals_of(node) is not None and (not bound or any(value is None for value, _ in bound)):
             return [expr]
         if not bound or (module and not node.info and self.is_open(node)):
@@ -164,6 +167,7 @@ class Following(ABC):
         if not self._renewed:
             self._renewed = True
             self._found = bindings_of(self.tree, anew=True)
+            self._found.visit(self.line)
         return self.bindings
 
     def is_open(self, node: Var) -> bool:
@@ -281,7 +285,7 @@ class Following(ABC):
         function = callee.node if isinstance(callee, NameExpr) else None
         if not isinstance(function, FuncDef) or function.fullname in self.told or not self.is_plain(function):
             return [expr]
-        returned = self.bindings.returns.get(function)
+        returned = self.bindings.returned(function)
         if not returned or not _always_returns(function):
             return [expr]
         try:
@@ -298,8 +302,8 @@ class Following(ABC):
             or function.is_decorated
             or function.is_overload
             or function.info
-            or function.name in found.doubtful
-            or found.names.get(function)
+            or found.is_doubtful(function.name)
+            or found.bound(function)
         )
 
     def _attribute(self, expr: MemberExpr) -> list[Expression]:
@@ -335,7 +339,7 @@ class Following(ABC):
         if len(homes) > 1 or any("__setattr__" in cls.names for cls in info.mro if cls.module_name in homes):
             return None
         found = self.bindings
-        writes = (*found.attributes.get(name, ()), *found.attributes.get(ANY, ()))
+        writes = found.written(name)
         return [binding for owner, binding in writes if owner is None or found.are_related(owner, info)]
 
     def _walrus(self, expr: AssignmentExpr) -> list[Expression]:

@@ -173,8 +173,8 @@ class _Meshes:
                 positional += value
             else:
                 raise UnreadableCall
-        names = _parameters(call)
-        if len(positional) <= len(names):
+        names = _parameters(call) if positional else []
+        if positional and len(positional) <= len(names):
             keywords, positional = {**dict(zip(names, positional, strict=False)), **keywords}, []
         return make_mesh(callee, positional, keywords, more=more, extra=self.extra)
 

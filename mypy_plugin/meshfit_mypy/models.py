@@ -102,6 +102,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
+    found.learn_stores(RELEVANT)
     if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
@@ -143,11 +144,12 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     if isinstance(model, CallExpr):
         return False
     found, wanted = reader.bindings, frozenset(names)
+    found.learn_stores(wanted)
     if not isinstance(model, NameExpr):
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)
     changed = {root for root, paths in found.stored.items() if any(path[0] in wanted for path in paths)}
-    if any(OPAQUE in found.names.get(root, ()) for root in changed if root not in found.selves):
+    if any(OPAQUE in (found.bound(root) or ()) for root in changed if root not in found.selves):
         return True  # a parameter, which may be this model
     return bool(changed) and writes_of(reader.tree).reaches(model.node, changed)
 

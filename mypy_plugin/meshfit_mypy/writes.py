@@ -55,7 +55,7 @@ from mypy.nodes import (
     YieldFromExpr,
 )
 
-from meshfit_mypy.bindings import keep
+from meshfit_mypy.texts import keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

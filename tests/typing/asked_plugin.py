@@ -48,13 +48,13 @@ class AskingPlugin(Plugin):
         from meshfit_mypy.carried import carry
         from meshfit_mypy.expressions import Reader
 
-        return carry(ctx, Reader(ctx.api.tree, ctx.api.modules))
+        return carry(ctx, Reader(ctx.api.tree, ctx.context.line, ctx.api.modules))
 
     def _answer(self, ctx: Any, fullname: str) -> Type:
         from meshfit_mypy.expressions import Reader
         from meshfit_mypy.meshes import possible_meshes
 
-        reader, asked = Reader(ctx.api.tree, ctx.api.modules), ctx.args[0][0]
+        reader, asked = Reader(ctx.api.tree, ctx.context.line, ctx.api.modules), ctx.args[0][0]
         if fullname == "asking.ask":
             answer = meshes_said(possible_meshes(asked, reader, ctx.arg_types[0][0], OPTIONS))
         elif fullname == "asking.ask_values":

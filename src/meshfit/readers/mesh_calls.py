@@ -129,7 +129,8 @@ def _mesh_spec(positional: Sequence[object], keywords: Mapping[str, object], mor
         asked = {name: value for name, value in filled.items() if name in sizes}
         return MeshSpec(**asked, engine=engine, settings=MappingProxyType(kept))
 
-    return read_partly(spec, {**settings, **{name: size for name, size in given.items() if name in sizes}})
+    asked = {**settings, **{name: size for name, size in given.items() if name in sizes}}
+    return read_partly(spec, asked) if has_unknown(asked) else spec(asked)
 
 
 def _parsed(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
