@@ -17,6 +17,9 @@ __all__ = ["COMMANDS", "command_module", "parser"]
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "check": "say whether a model runs on a mesh",
+        "explain": "say what a rule is, why, and what to do instead",
+        "rules": "list the rules",
+        "lint": "judge every mesh that files write down",
     }
 )
 """Each command, and what it is for. Its module `meshfit.cli.<command>_command` has a `DESCRIPTION`, `configure(parser)`

@@ -10,7 +10,7 @@ from meshfit.mesh import AXES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["ALIASES", "JOINED", "MESH_KEYS", "SETTINGS", "SPELLINGS", "guess", "unknown_key"]
+__all__ = ["ALIASES", "JOINED", "MESH_KEYS", "SETTINGS", "SPELLINGS", "guess", "meant_key", "unknown_key"]
 
 ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {"fsdp": "dp_shard", "shard": "dp_shard", "ddp": "dp_replicate", "replicate": "dp_replicate"}
@@ -165,3 +165,52 @@ def guess(written: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(written, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def meant_key(written: str, sizes: Mapping[str, str]) -> str | None:
+    """The size key that a key of a mesh section was meant to be; None when it may well mean something else.
+
+    Args:
+        written: a key that the section does not have.
+        sizes: the section's size keys, each with its axis.
+    """
+    axis = SPELLINGS.get(written, written).removesuffix("_size")
+    for tool in MESH_KEYS.values():
+        axis = tool.get(written, axis)
+    own = [key for key, name in sizes.items() if name == ALIASES.get(axis, axis)]
+    if own and "_" in written:
+        return own[0]
+    return next((key for key in sizes if _is_slip(written, key)), None)
+
+
+_MEANINGS: Final = frozenset(
+    {"tensor", "pipeline", "context", "expert", "sequence", "data", "model", "shard", "decode"}
+)
+"""Words by which keys differ on purpose."""
+
+
+def _is_slip(written: str, key: str) -> bool:
+    """Whether `written` is `key` with a slip of the fingers: one of a short key, two of a long one.
+
+    `sp_size` is no slip of `tp_size`: where a short word or a meaningful one differs, another axis is meant.
+    """
+    if abs(len(written) - len(key)) > 2:
+        return False
+    words, own = written.lower().replace("-", "_").split("_"), key.split("_")
+    differing = [word for word, other in zip(words, own, strict=False) if word != other]
+    if len(words) == len(own) and len(differing) == 1 and (len(differing[0]) < 4 or differing[0] in _MEANINGS):
+        return False
+    return _slips("_".join(words), key) <= (1 if len(key) < 12 else 2)
+
+
+def _slips(written: str, key: str) -> int:
+    """Letters left out, added, exchanged or changed on the way from one word to the other."""
+    before: list[int] = []
+    row = list(range(len(key) + 1))
+    for line, letter in enumerate(written, 1):
+        last, before, row = before, row, [line]
+        for column, other in enumerate(key, 1):
+            cost = min(before[column] + 1, row[-1] + 1, before[column - 1] + (letter != other))
+            turned = line > 1 and column > 1 and letter == key[column - 2] and written[line - 2] == other
+            row.append(min(cost, last[column - 2] + 1) if turned else cost)
+    return row[-1]

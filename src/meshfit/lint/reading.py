@@ -1,0 +1,99 @@
+"""Text of a file to recipes: which format it is of, and which tools it is for. A tool is told by keys, not by path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import PurePath
+from typing import Final
+
+from meshfit.lint.documents import Branch, DocumentError, Node
+from meshfit.lint.recipe import Recipe
+
+__all__ = ["SUFFIXES", "format_of", "holds_mesh_keys", "may_hold_mesh", "read_recipes"]
+
+SUFFIXES: Final = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".jsonc": "json",
+    ".toml": "toml",
+}
+"""Suffix -> format."""
+
+_MESH_WORDS: Final = re.compile(
+    rb"paral|\b[tpce]p_?s|fsdp_size|dp_(?:size|shard|replicate)|autotp|distributed_config|distributed:|megatron_lm_"
+)
+"""What no mesh is written without; a mistake in a key is at most a few letters away from one."""
+
+_MESH_KEYS: Final = re.compile(
+    rb"(?:tp|pp|cp|ep|sp|fsdp|dp|shard|replicate)_size|parallel_(?:size|degree)|parallelism_config|\bdistributed:"
+)
+
+_TEMPLATE: Final = re.compile(r"\{\{|\{%|<%")
+
+
+def format_of(path: str, start: str = "") -> str | None:
+    """The format of a file by its name, or by how it starts where the name tells none; None: no format of ours."""
+    suffix = PurePath(path).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    if path != "-" or suffix:
+        return None
+    return "json" if start.lstrip()[:1] in ("{", "[") else "yaml"
+
+
+def may_hold_mesh(raw: bytes) -> bool:
+    """Whether bytes of a file can say anything of a mesh: most files of a folder cannot, and are not parsed."""
+    return _MESH_WORDS.search(raw) is not None
+
+
+def holds_mesh_keys(raw: bytes) -> bool:
+    """Whether bytes of a file name a size: what is broken in such a file its reader wants to know."""
+    return _MESH_KEYS.search(raw) is not None
+
+
+def read_recipes(text: str, kind: str) -> list[Recipe]:
+    """Every mesh that the text tells of.
+
+    Args:
+        text: of the file.
+        kind: its format, of `format_of`.
+
+    Raises:
+        DocumentError: the text is not of its format.
+    """
+    try:
+        return [recipe for root in _roots(text, kind) for recipe in _recipes(root)]
+    except DocumentError:
+        # braces of a template engine: what it makes of the file nobody knows
+        if _TEMPLATE.search(text):
+            return []
+        raise
+
+
+def _roots(text: str, kind: str) -> Iterator[Node]:
+    if kind == "toml":
+        yield import_module("meshfit.lint.toml_text").read_toml(text)
+    elif kind == "json":
+        yield import_module("meshfit.lint.json_text").read_json(text)
+    else:
+        yield from import_module("meshfit.lint.yaml_text").read_yaml(text)
+
+
+def _recipes(root: Node) -> Iterator[Recipe]:
+    if isinstance(root, Branch):
+        for read in _readers():
+            yield from read(root)
+
+
+def _readers() -> tuple[Callable[[Branch], Iterator[Recipe]], ...]:
+    from meshfit.lint.launch_configs import read_accelerate, read_deepspeed, read_torchtitan, read_transformers
+    from meshfit.lint.trainer_configs import read_axolotl, read_llamafactory, read_nemo
+    from meshfit.lint.verl_configs import read_verl
+
+    return (
+        *(read_transformers, read_accelerate, read_deepspeed, read_torchtitan),
+        *(read_nemo, read_axolotl, read_llamafactory, read_verl),
+    )

@@ -1,0 +1,168 @@
+"""Recipes of NeMo Automodel, axolotl and LLaMA-Factory: mesh and model in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from meshfit.lint.documents import Branch
+from meshfit.lint.recipe import Recipe, Written
+from meshfit.lint.sections import number, place, repeated_keys, settings, sizes, text, unknown_keys, whole
+from meshfit.readers.spellings import MESH_KEYS
+from meshfit.readers.unknown import UNKNOWN
+from meshfit.report import Consequence
+
+__all__ = ["read_axolotl", "read_llamafactory", "read_nemo"]
+
+_NEMO: Final = MESH_KEYS["nemo"]
+_AXOLOTL: Final = MESH_KEYS["axolotl"]
+_LLAMAFACTORY: Final = MESH_KEYS["llamafactory"]
+_VLLM: Final = MESH_KEYS["vllm"]
+
+_NEMO_STRATEGIES: Final = frozenset({"fsdp2", "megatron_fsdp", "ddp"})
+_NEMO_SIGNS: Final = ("step_scheduler", "dist_env", "recipe")
+_NEMO_OTHERS: Final = frozenset({"sequence_parallel", "moe_mesh", "pp_batch_size", "world_size"})
+_MODEL_FACTS: Final = ("hidden_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers", "vocab_size")
+_TRAINING_SIGNS: Final = ("datasets", "dataset", "adapter", "sequence_len", "micro_batch_size", "output_dir", "stage")
+
+
+def read_nemo(root: Branch) -> Iterator[Recipe]:
+    """A recipe of NeMo Automodel: `distributed`, and `teacher_distributed` for the model that teaches."""
+    for name, model in (("distributed", "model"), ("teacher_distributed", "teacher_model")):
+        section = root.branch(name)
+        if section is not None and _is_nemo(root, section):
+            yield _nemo(section, root.branch(model))
+
+
+def _is_nemo(root: Branch, section: Branch) -> bool:
+    if any(
+        "nemo_automodel" in (root.text(*path) or "") for path in (("distributed", "_target_"), ("model", "_target_"))
+    ):
+        return True
+    strategy = (section.text("strategy") or "").lower()
+    return strategy in _NEMO_STRATEGIES or (
+        any(root.has(sign) for sign in _NEMO_SIGNS) and any(key in _NEMO for key in section.entries)
+    )
+
+
+def _nemo(section: Branch, model: Branch | None) -> Recipe:
+    found = sizes(section, {key: axis for key, axis in _NEMO.items() if not axis.startswith("dp")}, strict=True)
+    found |= sizes(section, {"dp_size": "dp", "dp_replicate_size": "dp_replicate"})
+    if whole(found.get("dp")) is None:
+        found.pop("dp", None)  # inferred from the world: the dense axes need only divide it
+    facts: dict[str, Written] = {}
+    named = None
+    if model is not None:
+        named = next((said for path in _NEMO_MODELS if (said := text(model, *path)) is not None), None)
+        facts = {
+            fact: said
+            for fact in _MODEL_FACTS
+            for where in ((), ("config",))
+            if (said := number(model, *where, fact)) is not None
+        }
+        backend = text(model, "backend", "attn")
+        if backend is not None:
+            facts["backend_attn"] = backend
+    strategy = (section.text("strategy") or "fsdp2").lower()
+    return Recipe(
+        tool="nemo",
+        spot=section.spot,
+        engine="nemo",
+        own=frozenset() if strategy == "fsdp2" else frozenset({"tp", "pp", "cp", "ep", "dp_shard", "dp_replicate"}),
+        sizes=found,
+        settings=settings(section, ("activation_checkpointing", "sequence_parallel")),
+        model=named,
+        facts=facts,
+        problems=(
+            *unknown_keys(section, _NEMO, Consequence.CLEAN, known=_NEMO_OTHERS),
+            *repeated_keys(section, _NEMO),
+        ),
+    )
+
+
+_NEMO_MODELS: Final = (
+    ("config", "pretrained_model_name_or_path"),
+    ("config", "pretrained_model_name_or_path_or_config"),
+    ("pretrained_model_name_or_path",),
+    ("config",),
+)
+
+
+def read_axolotl(root: Branch) -> Iterator[Recipe]:
+    """A config of axolotl, which makes accelerate's mesh of it, and its `vllm` section for reinforcement learning."""
+    if text(root, "base_model") is None or not any(root.has(sign) for sign in _TRAINING_SIGNS):
+        return
+    model = text(root, "base_model_config") or text(root, "base_model")
+    yield from _axolotl_mesh(root, model)
+    vllm = root.branch("vllm")
+    if vllm is not None and (found := sizes(vllm, _VLLM)):
+        yield Recipe(
+            tool="axolotl",
+            spot=vllm.spot,
+            engine="vllm",
+            sizes=found,
+            model=model,
+            problems=tuple(unknown_keys(vllm, _VLLM, Consequence.SILENT)),
+        )
+
+
+def _axolotl_mesh(root: Branch, model: Written | None) -> Iterator[Recipe]:
+    problems = (
+        *unknown_keys(root, _AXOLOTL, Consequence.SILENT, slips=True),
+        *repeated_keys(root, _AXOLOTL),
+    )
+    found = sizes(root, _AXOLOTL)
+    if not found and not problems:
+        return
+    # its own words for "not set", src/axolotl/utils/distributed.py `_get_parallel_config_kwargs`
+    for axis in ("dp_shard", "dp_replicate"):
+        if axis in found and whole(found[axis]) == 1:
+            del found[axis]
+    fill = next((axis for axis in ("dp_shard", "dp_replicate") if axis not in found), None)
+    own = {"cp", "ep", "sp"}
+    if "ep" in found and whole(found["ep"]) != 1:
+        # here ep is a factor of the world, which no engine of ours has
+        found |= {"dp_shard": found["ep"]._replace(value=UNKNOWN)}
+        fill = None
+    if root.has("deepspeed"):
+        own.add("tp")
+    yield Recipe(
+        tool="axolotl",
+        spot=root.spot,
+        engine="accelerate",
+        own=frozenset(own),
+        sizes=found,
+        fill=fill,
+        model=model,
+        problems=problems,
+    )
+
+
+def read_llamafactory(root: Branch) -> Iterator[Recipe]:
+    """A config of LLaMA-Factory with Megatron sizes, or, in its second form, the sizes of its own mesh."""
+    if any(root.has(sign) for sign in ("stage", "finetuning_type", "template")):
+        model = text(root, "model_name_or_path")
+        found = sizes(root, _LLAMAFACTORY, strict=True)
+        problems = (
+            *unknown_keys(root, _LLAMAFACTORY, Consequence.CLEAN, slips=True),
+            *repeated_keys(root, _LLAMAFACTORY),
+        )
+        if root.has("model_name_or_path") and (found or problems):
+            yield Recipe(
+                tool="llamafactory",
+                spot=root.spot,
+                engine="megatron",
+                sizes=found,
+                settings=settings(root, ("sequence_parallel",)),
+                model=model,
+                problems=problems,
+            )
+    elif root.has("dist_config") and (found := sizes(root, {"cp_size": "cp", "dp_size": "dp"}, strict=True)):
+        yield Recipe(
+            tool="llamafactory",
+            spot=place(root, "cp_size") if root.has("cp_size") else root.spot,
+            engine="generic",
+            own=frozenset({"cp", "dp_shard"}),
+            sizes=found,
+            model=text(root, "model"),
+        )
