@@ -1,0 +1,53 @@
+"""`meshfit explain`: what a rule is, why, an example of it, and what to do instead."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from meshfit.cli.verdict import Verdict
+
+__all__ = ["DESCRIPTION", "configure", "run"]
+
+DESCRIPTION: Final = """\
+Say what a rule is: what must hold, why, what happens if not, an example, what to do instead, and its source.
+`meshfit rules` lists them.
+
+  meshfit explain TP002
+  meshfit explain tp-kv-heads pp-structure
+  meshfit explain TP002 --json
+"""
+
+
+def configure(explain: argparse.ArgumentParser) -> None:
+    """Give the command its arguments."""
+    explain.add_argument("rules", metavar="RULE", nargs="+", help="the code or the name of a rule: TP002, tp-kv-heads")
+    explain.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> Verdict:
+    """The explanation of each rule. Raises MeshfitError for a name that no rule has."""
+    from meshfit.cli.naming import unknown
+    from meshfit.rules.explain import rule_text, to_dict
+    from meshfit.rules.registry import all_rules, find_rules
+
+    found = {}
+    for name in options.rules:
+        rules = find_rules(name.strip())
+        if not rules:
+            names = {text for rule in all_rules() for text in (rule.code, rule.slug)}
+            meant = names & {_padded(name)} or names
+            raise unknown("rule", name, sorted(meant), listed="meshfit rules lists them")
+        found[rules[0].code] = rules
+    if options.json:
+        import json
+
+        told = [to_dict(rule) for rules in found.values() for rule in rules]
+        return Verdict(json.dumps({"schema": 1, "rules": told}, indent=2), 0)
+    return Verdict("\n\n".join(rule_text(rules) for rules in found.values()), 0)
+
+
+def _padded(name: str) -> str:
+    """`TP002` for `tp2`: a code whose zeros were left out resembles many others as much."""
+    letters = name.rstrip("0123456789")
+    return f"{letters}{name[len(letters) :].lstrip('0'):0>3}".upper()
