@@ -116,7 +116,8 @@ def _bad_sizes(recipe: Recipe) -> Iterator[Problem]:
             message, _, advice = str(error).partition("; ")
             if axis == "dp":
                 message, advice = message.replace("dp_shard_size", "dp_size"), advice.replace("dp_shard", "dp")
-            yield Problem("RC002", f"{written.key}: {message}", advice, written.spot)
+            told = message if message.startswith(written.key) else f"{written.key}: {message}"
+            yield Problem("RC002", told, advice, written.spot)
 
 
 def _mesh(recipe: Recipe, refused: set[Spot], world: Written | None) -> MeshSpec:
@@ -224,7 +225,7 @@ def _of_violation(violation: Violation, report: Report, recipe: Recipe, path: st
     spot = _spot(violation.axis, report.mesh, recipe)
     told = headline(violation, report.engine)
     related = [
-        (Place(origin.where, origin.line, origin.column), f"{origin.pointer or 'read'} here")
+        (Place(origin.where, origin.line, origin.column), f"{origin.pointer.rpartition('/')[2]} is read here".lstrip())
         for origin in violation.origins
         if (origin.where, origin.line) != (path, spot.line)
     ]

@@ -7,7 +7,7 @@ from typing import Final
 
 from meshfit.lint.documents import Branch, branches
 from meshfit.lint.recipe import Problem, Recipe, Written
-from meshfit.lint.sections import number, repeated_keys, settings, sizes, unknown_keys, whole
+from meshfit.lint.sections import mesh_of, number, settings, sizes, whole
 from meshfit.readers.spellings import MESH_KEYS, SETTINGS
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
@@ -46,9 +46,8 @@ def read_transformers(root: Branch) -> Iterator[Recipe]:
     for key, section in branches(root):
         if section.has("_target_") or not ((section is root and alone) or key == "distributed_config"):
             continue
-        found = sizes(section, _TRANSFORMERS, strict=True)
+        found, problems = mesh_of(section, _TRANSFORMERS, Consequence.SILENT, known=SETTINGS, strict=True)
         said = settings(section, _TRANSFORMERS_SETTINGS)
-        problems = tuple(unknown_keys(section, _TRANSFORMERS, Consequence.SILENT, known=SETTINGS))
         if not found and not problems:
             continue
         if "tp" not in found and "tp_plan" in said:
@@ -63,7 +62,7 @@ def read_transformers(root: Branch) -> Iterator[Recipe]:
             engine="transformers",
             sizes=found,
             settings=said,
-            problems=(*problems, *repeated_keys(section, _TRANSFORMERS)),
+            problems=problems,
         )
 
 
@@ -82,17 +81,15 @@ def read_accelerate(root: Branch) -> Iterator[Recipe]:
     ):
         section = root.branch(name)
         if section is not None and section.entries:
+            found, problems = mesh_of(section, keys, Consequence.SILENT, known=known, strict=True)
             yield Recipe(
                 tool="accelerate",
                 spot=section.spot,
                 engine=engine,
-                sizes=sizes(section, keys, strict=True),
+                sizes=found,
                 world=world,
                 gpus_per_node=each,
-                problems=(
-                    *unknown_keys(section, keys, Consequence.SILENT, known=known),
-                    *repeated_keys(section, keys),
-                ),
+                problems=problems,
             )
 
 
@@ -107,11 +104,8 @@ def read_deepspeed(root: Branch) -> Iterator[Recipe]:
     found = sizes(root, {"sequence_parallel_size": "sp", "data_parallel_size": "dp"})
     problems: tuple[Problem, ...] = ()
     if section is not None:
-        found |= sizes(section, _DEEPSPEED)
-        problems = (
-            *unknown_keys(section, _DEEPSPEED, Consequence.CLEAN),
-            *repeated_keys(section, _DEEPSPEED),
-        )
+        cut, problems = mesh_of(section, _DEEPSPEED, Consequence.CLEAN)
+        found |= cut
     if found or problems:
         yield Recipe(
             tool="deepspeed",
@@ -130,14 +124,16 @@ def read_torchtitan(root: Branch) -> Iterator[Recipe]:
     if not any(key in _TORCHTITAN for table in tables for key in table.entries):
         return
     found: dict[str, Written] = {}
+    problems: tuple[Problem, ...] = ()
     for table in tables:
-        found = sizes(table, _TORCHTITAN, strict=True) | found
+        # the older tables hold more than a mesh
+        given, wrong = mesh_of(table, _TORCHTITAN, Consequence.CLEAN, strict=True, slips=table is not section)
+        found, problems = given | found, (*problems, *wrong)
     shard = found.get("dp_shard")
     fill = None
     if shard is None or shard.value == -1:
         found.pop("dp_shard", None)
         fill = "dp_shard"
-    problems = () if section is None else tuple(unknown_keys(section, _TORCHTITAN, Consequence.CLEAN))
     yield Recipe(
         tool="torchtitan",
         spot=(section or tables[0]).spot,
@@ -145,5 +141,5 @@ def read_torchtitan(root: Branch) -> Iterator[Recipe]:
         sizes=found,
         fill=fill,
         seq_len=number(root, "training", "seq_len"),
-        problems=(*problems, *(repeat for table in tables for repeat in repeated_keys(table, _TORCHTITAN))),
+        problems=problems,
     )

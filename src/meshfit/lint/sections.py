@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from meshfit.lint.documents import Branch, Leaf, Node, is_unknown_text
 from meshfit.lint.recipe import Problem, Spot, Written
@@ -11,7 +11,7 @@ from meshfit.readers.spellings import meant_key
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
 
-__all__ = ["number", "place", "plain", "repeated_keys", "settings", "sizes", "text", "unknown_keys", "whole"]
+__all__ = ["Mesh", "mesh_of", "number", "place", "plain", "settings", "sizes", "text", "whole"]
 
 _UNSET: Final = frozenset({"", "none", "null", "~"})
 
@@ -96,41 +96,50 @@ def place(section: Branch, key: str) -> Spot:
     return section.entries[key].key_spot if key in section.entries else section.spot
 
 
-def unknown_keys(
+class Mesh(NamedTuple):
+    """What a section says of the mesh: the sizes by axis, and what is wrong with its keys."""
+
+    sizes: dict[str, Written]
+    problems: tuple[Problem, ...]
+
+
+def mesh_of(
     section: Branch,
     keys: Mapping[str, str],
     consequence: Consequence,
     *,
     known: Collection[str] = (),
+    strict: bool = False,
     slips: bool = False,
-) -> Iterator[Problem]:
-    """Keys that were meant to be sizes and are none of the section's.
+) -> Mesh:
+    """The sizes that a section gives, and the keys that were meant to give one.
 
     Args:
         section: the mapping.
         keys: its size keys, each with its axis.
         consequence: what the tool does with a key that it does not know.
         known: further keys of the section.
+        strict: as `sizes`.
         slips: the section holds more than a mesh, so that a key may be of something else: only slips of the fingers
             in long keys count.
     """
+    found = sizes(section, keys, strict=strict)
+    problems = list(_repeated_keys(section, keys))
+    long = {name: axis for name, axis in keys.items() if len(name) > 11}
+    does = "refuses it" if consequence is Consequence.CLEAN else "drops it in silence, so the axis is not used"
     for key, entry in section.entries.items():
         if key in keys or key in known:
             continue
-        meant = meant_key(key, {name: axis for name, axis in keys.items() if len(name) > 11} if slips else keys)
-        if meant is None or (slips and abs(len(meant) - len(key)) > 2):
-            continue
-        does = "refuses it" if consequence is Consequence.CLEAN else "drops it in silence, so the axis is not used"
-        yield Problem(
-            "RC001",
-            f"unknown key {key!r} of the mesh: the tool {does}",
-            f"write {meant!r}",
-            entry.key_spot,
-            consequence,
-        )
+        meant = meant_key(key, long if slips else keys, slips=slips)
+        if meant is not None:
+            told = f"unknown key {key!r} of the mesh: the tool {does}"
+            problems.append(Problem("RC001", told, f"write {meant!r}", entry.key_spot, consequence))
+            # nobody is told twice: what the mesh lacks without this size is no second mistake
+            found.setdefault(keys[meant], Written(UNKNOWN, entry.key_spot, key))
+    return Mesh(found, tuple(problems))
 
 
-def repeated_keys(section: Branch, keys: Collection[str]) -> Iterator[Problem]:
+def _repeated_keys(section: Branch, keys: Collection[str]) -> Iterator[Problem]:
     """Sizes that are given twice: the last one counts, and nobody is told."""
     for key, spot in section.repeated:
         if key in keys:

@@ -7,7 +7,7 @@ from typing import Final
 
 from meshfit.lint.documents import Branch
 from meshfit.lint.recipe import Recipe, Written
-from meshfit.lint.sections import number, place, repeated_keys, settings, sizes, text, unknown_keys, whole
+from meshfit.lint.sections import mesh_of, number, place, settings, sizes, text, whole
 from meshfit.readers.spellings import MESH_KEYS
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
@@ -46,7 +46,7 @@ def _is_nemo(root: Branch, section: Branch) -> bool:
 
 
 def _nemo(section: Branch, model: Branch | None) -> Recipe:
-    found = sizes(section, {key: axis for key, axis in _NEMO.items() if not axis.startswith("dp")}, strict=True)
+    found, problems = mesh_of(section, _NEMO, Consequence.CLEAN, known=_NEMO_OTHERS, strict=True)
     found |= sizes(section, {"dp_size": "dp", "dp_replicate_size": "dp_replicate"})
     if whole(found.get("dp")) is None:
         found.pop("dp", None)  # inferred from the world: the dense axes need only divide it
@@ -73,10 +73,7 @@ def _nemo(section: Branch, model: Branch | None) -> Recipe:
         settings=settings(section, ("activation_checkpointing", "sequence_parallel")),
         model=named,
         facts=facts,
-        problems=(
-            *unknown_keys(section, _NEMO, Consequence.CLEAN, known=_NEMO_OTHERS),
-            *repeated_keys(section, _NEMO),
-        ),
+        problems=problems,
     )
 
 
@@ -95,24 +92,23 @@ def read_axolotl(root: Branch) -> Iterator[Recipe]:
     model = text(root, "base_model_config") or text(root, "base_model")
     yield from _axolotl_mesh(root, model)
     vllm = root.branch("vllm")
-    if vllm is not None and (found := sizes(vllm, _VLLM)):
+    if vllm is not None:
+        found, problems = mesh_of(vllm, _VLLM, Consequence.SILENT)
+        if not found:
+            return
         yield Recipe(
             tool="axolotl",
             spot=vllm.spot,
             engine="vllm",
             sizes=found,
             model=model,
-            problems=tuple(unknown_keys(vllm, _VLLM, Consequence.SILENT)),
+            problems=problems,
         )
 
 
 def _axolotl_mesh(root: Branch, model: Written | None) -> Iterator[Recipe]:
-    problems = (
-        *unknown_keys(root, _AXOLOTL, Consequence.SILENT, slips=True),
-        *repeated_keys(root, _AXOLOTL),
-    )
-    found = sizes(root, _AXOLOTL)
-    if not found and not problems:
+    found, problems = mesh_of(root, _AXOLOTL, Consequence.SILENT, slips=True)
+    if not found:
         return
     # its own words for "not set", src/axolotl/utils/distributed.py `_get_parallel_config_kwargs`
     for axis in ("dp_shard", "dp_replicate"):
@@ -142,12 +138,8 @@ def read_llamafactory(root: Branch) -> Iterator[Recipe]:
     """A config of LLaMA-Factory with Megatron sizes, or, in its second form, the sizes of its own mesh."""
     if any(root.has(sign) for sign in ("stage", "finetuning_type", "template")):
         model = text(root, "model_name_or_path")
-        found = sizes(root, _LLAMAFACTORY, strict=True)
-        problems = (
-            *unknown_keys(root, _LLAMAFACTORY, Consequence.CLEAN, slips=True),
-            *repeated_keys(root, _LLAMAFACTORY),
-        )
-        if root.has("model_name_or_path") and (found or problems):
+        found, problems = mesh_of(root, _LLAMAFACTORY, Consequence.CLEAN, slips=True, strict=True)
+        if root.has("model_name_or_path") and found:
             yield Recipe(
                 tool="llamafactory",
                 spot=root.spot,

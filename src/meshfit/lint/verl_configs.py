@@ -7,7 +7,7 @@ from typing import Final
 
 from meshfit.lint.documents import Branch
 from meshfit.lint.recipe import Recipe, Written
-from meshfit.lint.sections import number, repeated_keys, settings, sizes, text, unknown_keys
+from meshfit.lint.sections import mesh_of, number, settings, text
 from meshfit.readers.spellings import MESH_KEYS
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
@@ -48,11 +48,7 @@ def _training(
 ) -> Iterator[Recipe]:
     section = role.branch("megatron")
     if section is not None and role.text("strategy") in (None, "megatron"):
-        found = sizes(section, _MEGATRON)
-        problems = (
-            *unknown_keys(section, _MEGATRON, Consequence.CLEAN, known=_OTHERS),
-            *repeated_keys(section, _MEGATRON),
-        )
+        found, problems = mesh_of(section, _MEGATRON, Consequence.CLEAN, known=_OTHERS)
         if found or problems:
             yield Recipe(
                 tool="verl",
@@ -66,7 +62,7 @@ def _training(
                 problems=problems,
             )
         return
-    found = sizes(role, _FSDP)
+    found, problems = mesh_of(role, _FSDP, Consequence.CLEAN, slips=True)
     if found:
         yield Recipe(
             tool="verl",
@@ -76,16 +72,12 @@ def _training(
             sizes=found,
             nodes=nodes,
             gpus_per_node=each,
-            problems=tuple(repeated_keys(role, _FSDP)),
+            problems=problems,
         )
 
 
 def _sampling(root: Branch, rollout: Branch, nodes: Written | None, each: Written | None) -> Iterator[Recipe]:
-    found = sizes(rollout, _ROLLOUT)
-    problems = (
-        *unknown_keys(rollout, _ROLLOUT, Consequence.CLEAN, known=_OTHERS),
-        *repeated_keys(rollout, _ROLLOUT),
-    )
+    found, problems = mesh_of(rollout, _ROLLOUT, Consequence.CLEAN, known=_OTHERS)
     if not found and not problems:
         return
     # one copy of the sampler takes tp * pp * dp ranks, and as many copies run as there are ranks for

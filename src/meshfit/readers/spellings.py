@@ -167,20 +167,22 @@ def guess(written: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def meant_key(written: str, sizes: Mapping[str, str]) -> str | None:
+def meant_key(written: str, sizes: Mapping[str, str], *, slips: bool = False) -> str | None:
     """The size key that a key of a mesh section was meant to be; None when it may well mean something else.
 
     Args:
         written: a key that the section does not have.
         sizes: the section's size keys, each with its axis.
+        slips: only slips of the fingers count, not the spellings of other tools.
     """
     axis = SPELLINGS.get(written, written).removesuffix("_size")
     for tool in MESH_KEYS.values():
         axis = tool.get(written, axis)
     own = [key for key, name in sizes.items() if name == ALIASES.get(axis, axis)]
-    if own and "_" in written:
+    if own and "_" in written and not slips:
         return own[0]
-    return next((key for key in sizes if _is_slip(written, key)), None)
+    close = [key for key in sizes if _is_slip(written, key)]
+    return min(close, key=lambda key: _slips(written, key), default=None)
 
 
 _MEANINGS: Final = frozenset(
