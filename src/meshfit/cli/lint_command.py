@@ -25,7 +25,7 @@ Nothing in a file is executed, and nothing is fetched.
 
   meshfit lint recipes/
   meshfit lint train.yaml --world 16 --model-map meta-llama/Llama-3.1-8B=models/llama-8b
-  meshfit lint . --exclude 'tests/*'
+  meshfit lint . --exclude 'tests/*' --format github
   meshfit lint . --write-baseline known.json; meshfit lint . --baseline known.json
 """
 
@@ -59,7 +59,8 @@ def configure(lint: argparse.ArgumentParser) -> None:
     lint.add_argument("--baseline", metavar="FILE", help="tell only what this file does not know yet")
     lint.add_argument("--write-baseline", metavar="FILE", help="write what is found as known, and tell nothing")
     lint.add_argument("--statistics", action="store_true", help="count findings by rule and meshes by tool")
-    lint.add_argument("-f", "--format", choices=("text", "json"), default="text", help="how to print (text)")
+    formats = ("text", "json", "sarif", "github")
+    lint.add_argument("-f", "--format", choices=formats, default="text", help="how to print (text)")
     lint.add_argument("--json", dest="format", action="store_const", const="json", help="short for --format json")
 
 
@@ -148,9 +149,20 @@ def _code(results: Iterable[FileResult]) -> int:
 
 def _text(results: list[FileResult], models: Models, options: argparse.Namespace) -> str:
     from meshfit.lint import output
+    from meshfit.lint.recipe import BROKEN
 
     if options.format == "json":
         return output.findings_json(results)
+    notices = [notice for result in results for notice in result.notices]
+    if options.format == "sarif":
+        from meshfit.render.sarif import to_sarif
+
+        broken = [f"{notice.place.path} {notice.message}" for notice in notices if notice.code == BROKEN]
+        return to_sarif(notices, failures=broken)
+    if options.format == "github":
+        from meshfit.render.github import to_github
+
+        return to_github(notices)
     lines = list(output.findings_text(results, color=_wants_color()))
     if options.show_unknown:
         lines += output.unknown_lines(results, sorted(models.missing))

@@ -87,7 +87,8 @@ def _below(folder: str, exclude: Collection[str], seen: set[tuple[int, int]]) ->
             continue
         folders = []
         for entry in entries:
-            if _excluded(entry.path, exclude):
+            path = entry.path.removeprefix(os.path.join(os.curdir, "")) if folder == os.curdir else entry.path  # noqa: PTH118
+            if _excluded(path, exclude):
                 continue
             try:
                 is_folder = entry.is_dir()
@@ -95,9 +96,9 @@ def _below(folder: str, exclude: Collection[str], seen: set[tuple[int, int]]) ->
                 is_folder = False
             if is_folder:
                 if entry.name not in PASSED_OVER:
-                    folders.append(entry.path)
-            elif format_of(entry.path) is not None and _is_new(entry.path, seen):
-                yield Found(entry.path, named=False)
+                    folders.append(path)
+            elif format_of(path) is not None and _is_new(path, seen):
+                yield Found(path, named=False)
         waiting += reversed(folders)
 
 

@@ -227,7 +227,7 @@ def _of_violation(violation: Violation, report: Report, recipe: Recipe, path: st
     related = [
         (Place(origin.where, origin.line, origin.column), f"{origin.pointer.rpartition('/')[2]} is read here".lstrip())
         for origin in violation.origins
-        if (origin.where, origin.line) != (path, spot.line)
+        if origin.line is not None and (origin.where, origin.line) != (path, spot.line)
     ]
     return Notice(
         code=violation.code,

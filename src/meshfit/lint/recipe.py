@@ -14,7 +14,7 @@ from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence, Severity
 
-__all__ = ["PROBLEMS", "Kind", "Problem", "Recipe", "Spot", "Written"]
+__all__ = ["BROKEN", "PROBLEMS", "Kind", "Problem", "Recipe", "Spot", "Written"]
 
 
 class Spot(NamedTuple):
@@ -49,13 +49,16 @@ class Kind(NamedTuple):
     consequence: Consequence | None
 
 
+BROKEN: Final = "RC009"
+"""The file cannot be read; no choice of codes hides it."""
+
 PROBLEMS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "RC001": Kind("recipe-unknown-key", Severity.ERROR, Consequence.SILENT),
         "RC002": Kind("recipe-bad-size", Severity.ERROR, Consequence.CLEAN),
         "RC003": Kind("recipe-repeated-key", Severity.WARNING, Consequence.SILENT),
         "RC008": Kind("recipe-unused-ignore", Severity.WARNING, None),
-        "RC009": Kind("recipe-unreadable", Severity.ERROR, None),
+        BROKEN: Kind("recipe-unreadable", Severity.ERROR, None),
     }
 )
 """Code -> kind. The codes of rules belong to `meshfit.rules`; these stand beside them."""

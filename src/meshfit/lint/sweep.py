@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from meshfit.lint.documents import DocumentError
 from meshfit.lint.files import Found, read_text
 from meshfit.lint.ignores import Ignores
 from meshfit.lint.judging import Question, judge_recipe, notice_of
 from meshfit.lint.reading import format_of, holds_mesh_keys, read_recipes
-from meshfit.lint.recipe import PROBLEMS, Recipe
+from meshfit.lint.recipe import BROKEN, PROBLEMS, Recipe
 from meshfit.notice import Notice, Place
 from meshfit.report import Severity
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from meshfit.report import Report
 
 __all__ = ["Choice", "FileResult", "lint_file", "lint_text"]
-
-BROKEN: Final = "RC009"
 
 
 @dataclass(frozen=True, slots=True)

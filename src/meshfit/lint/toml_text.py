@@ -21,6 +21,7 @@ _PAIR: Final = re.compile(rf"[ \t]*({_KEY})[ \t]*=[ \t]*")
 _TEXT: Final = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'([^'\n]*)'")
 _WORD: Final = re.compile(r"[^\s#,\]}]+")
 _INT: Final = re.compile(r"[-+]?[0-9](?:_?[0-9]){0,17}")
+_FLOAT: Final = re.compile(r"[-+]?[0-9_]{1,18}(?:\.[0-9_]{1,18}(?:[eE][-+]?[0-9]{1,3})?|[eE][-+]?[0-9]{1,3})")
 _END: Final = re.compile(r"[ \t]*(?:\#.*)?")
 _LONG: Final = ('"""', "'''")
 _NESTS: Final = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'|\#[^\n]*|[\[{]|[\]}]")
@@ -76,10 +77,9 @@ def _value(line: str, at: int, number: int) -> tuple[Any, int]:
         return plain == "true", word.end()
     if _INT.fullmatch(plain):
         return int(plain.replace("_", "")), word.end()
-    try:
+    if _FLOAT.fullmatch(plain):
         return float(plain.replace("_", "")), word.end()
-    except ValueError:
-        return UNKNOWN, word.end()  # a date, or a number of another base
+    return UNKNOWN, word.end()  # a date, a number of another base, or one too long for a size
 
 
 def _passed(lines: list[str], number: int, at: int) -> int:

@@ -18,6 +18,9 @@ from meshfit.readers.unknown import UNKNOWN
 
 __all__ = ["read_yaml"]
 
+MAX_MERGED: Final = 100_000
+"""Keys that `<<` may bring into the mappings of a text."""
+
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CORE: Final = "tag:yaml.org,2002:"
 _LINE_ENDS_OF_YAML: Final = str.maketrans({"\x85": " ", "\u2028": " ", "\u2029": " "})
@@ -32,17 +35,30 @@ def read_yaml(text: str) -> Iterator[Node]:
     Raises:
         DocumentError: the text is no YAML, or nested too deeply.
     """
-    loader = _Loader(text.translate(_LINE_ENDS_OF_YAML))
+    try:
+        loader = _Loader(text.translate(_LINE_ENDS_OF_YAML))
+    except yaml.YAMLError as error:  # characters that YAML forbids
+        raise DocumentError(f"is not YAML: {_plain(error)}") from None
+    except UnicodeEncodeError:
+        raise DocumentError("is not YAML: half of a character stands alone") from None
     try:
         yield from _documents(loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        at = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        at = _in_text(mark.line, mark.column, text) if mark else (None, None)
         raise DocumentError(f"is not YAML: {_plain(error.problem or error.context)}", *at) from None
     except yaml.YAMLError as error:
         raise DocumentError(f"is not YAML: {_plain(error)}") from None
     finally:
         loader.dispose()
+
+
+def _in_text(line: int, column: int, text: str) -> tuple[int, int]:
+    """The place as editors count; to libyaml a text ends on the line behind its last one."""
+    lines = text.split("\n")
+    if line < len(lines):
+        return line + 1, column + 1
+    return len(lines), len(lines[-1]) + 1
 
 
 def _plain(problem: object) -> str:
@@ -63,6 +79,7 @@ class _Open:
 def _documents(loader: Any) -> Iterator[Node]:
     anchors: dict[str, Node] = {}
     stack: list[_Open] = []
+    left = MAX_MERGED
     while loader.check_event():
         event = loader.get_event()
         kind = type(event)
@@ -73,7 +90,7 @@ def _documents(loader: Any) -> Iterator[Node]:
             done = stack.pop()
             done.node.spot = _joined(done.node.spot, _spot(event))
             if isinstance(done.node, Branch):
-                _merge(done.node, done.merged)
+                left = _merge(done.node, done.merged, left)
             if not stack:
                 yield done.node
             continue
@@ -128,13 +145,20 @@ def _add(parent: _Open, node: Node, spot: Spot) -> None:
         parent.node.put(name, Entry(key_spot, node))
 
 
-def _merge(branch: Branch, merged: list[Node]) -> None:
-    """Take in what `<<` names; own keys come first, then the earlier of several mappings."""
+def _merge(branch: Branch, merged: list[Node], left: int) -> int:
+    """Take in what `<<` names; own keys come first, then the earlier of several mappings.
+
+    Returns how many keys of the document may still be merged, of `left`: mappings that merge each other multiply.
+    """
     for node in merged:
         for source in node.nodes if isinstance(node, Items) else [node]:
             if isinstance(source, Branch):
+                left -= len(source.entries)
+                if left < 0:
+                    raise DocumentError("merges more keys than any config has", branch.spot.line)
                 for key, entry in tuple(source.entries.items()):
                     branch.entries.setdefault(key, entry)
+    return left
 
 
 def _spot(event: Any) -> Spot:
