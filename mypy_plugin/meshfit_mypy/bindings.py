@@ -106,10 +106,10 @@ class Bindings:
         if self._later:
             self._search([name.encode() for name in names])
 
-    def learn_stores(self, names: Iterable[str]) -> None:
-        """Look into what may store into an attribute of these names."""
+    def learn_stores(self, attributes: Iterable[bytes]) -> None:
+        """Look into what may store into an attribute of these names, each with its dot."""
         if self._later:
-            self._search([b"." + name.encode() for name in names])
+            self._search(attributes)
 
     def bound(self, node: SymbolNode) -> list[Binding] | None:
         """What is bound to a variable, in the order of the file; None: the file never mentions it."""

@@ -73,6 +73,8 @@ def writes_of(tree: MypyFile | None, cls: ClassDef) -> Iterator[Write]:
         cls: the class.
     """
     scan = _scanned(tree) if tree is not None else _Scan([], list(_walk([cls.defs], None, [])), [], frozenset())
+    if not scan.writes and not scan.unseen:
+        return
     last = cls.end_line or cls.line
     others = ({"self", "cls"} | scan.classes) - {cls.name}
     for write in scan.writes:
@@ -98,8 +100,9 @@ def _scanned(tree: MypyFile) -> _Scan:
     # The daemon puts new statements into a file it already has.
     if kept is None or kept.defs is not tree.defs:
         unseen: list[int] = []
-        writes = list(_walk(tree.defs, _lines(text_of(tree)), unseen))
-        classes = frozenset(node.name for node in tree.defs if isinstance(node, ClassDef))
+        lines = _lines(text_of(tree))
+        writes = list(_walk(tree.defs, lines, unseen)) if lines != [] else []
+        classes = frozenset(node.name for node in tree.defs if writes and isinstance(node, ClassDef))
         kept = _kept[tree.fullname] = _Scan(tree.defs, writes, unseen, classes)
     return kept
 

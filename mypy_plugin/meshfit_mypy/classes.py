@@ -5,7 +5,7 @@ The hook runs for every class, before names are bound.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mypy.nodes import (
     ARG_STAR,
@@ -38,10 +38,11 @@ from mypy.nodes import (
     UnaryExpr,
 )
 
-from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fields
+from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fields, is_telling
 from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.class_writes import plain_name, writes_of
 from meshfit_mypy.parts import parts, targets
+from meshfit_mypy.texts import keep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,32 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
         cls: the class, its body as it was parsed.
         tree: the file that holds it; without it, what the file does to the class from outside goes unseen.
     """
+    recorded = (_of_file(tree).get(cls) if tree is not None else None) or _recorded(cls, tree)
+    metadata = cls.info.metadata
+    metadata[KEY] = recorded.summary
+    metadata.pop(HANDS_ON, None)
+    if recorded.hands_on:
+        metadata[HANDS_ON] = {"validate_for_mesh": True}
+
+
+class _Recorded(NamedTuple):
+    summary: dict[str, Any]
+    hands_on: bool
+
+
+_kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, _Recorded]]]] = {}
+
+
+def _of_file(tree: MypyFile) -> dict[ClassDef, _Recorded]:
+    """Every class at the top of a file, summarised when mypy comes to the first: all at once takes half the time."""
+    kept = _kept.get(tree.fullname)
+    if kept is None or kept[0] is not tree.defs:
+        kept = (tree.defs, {node: _recorded(node, tree) for node in tree.defs if type(node) is ClassDef})
+        keep(_kept, tree.fullname, kept)
+    return kept[1]
+
+
+def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
     builder = SummaryBuilder(cls.name)
     metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
     builder.decorate(map(plain_name, cls.decorators), metaclass)
@@ -77,11 +104,8 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
             builder.write_from_outside(write.name, by_name=write.holder == cls.name)
         else:
             builder.write(write.name)
-    metadata = cls.info.metadata
-    metadata[KEY] = builder.finish().to_dict()
-    metadata.pop(HANDS_ON, None)
-    if any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body):
-        metadata[HANDS_ON] = {"validate_for_mesh": True}
+    hands_on = any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body)
+    return _Recorded(builder.finish().to_dict(), hands_on)
 
 
 def _hands_on(function: FuncDef) -> bool:
@@ -127,7 +151,9 @@ def _inside(node: Node) -> Iterator[Node]:
 
 def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:
     for node in body:
-        if isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)):
+        if sure and type(node) is FuncDef and not is_telling(node.name):
+            builder.mention(node.name)
+        elif isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)):
             _define(builder, node, sure=sure)
         elif isinstance(node, ClassDef):
             if sure:

@@ -10,7 +10,7 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from mypy.nodes import DictExpr
+from mypy.nodes import DictExpr, IntExpr, StrExpr
 
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.readers.unknown_sizes import has_unknown
@@ -35,6 +35,8 @@ class Reader(Following):
 
     def sources(self, expr: Expression) -> tuple[Expression, ...] | None:
         """The calls, literals and names of other files that `expr` may stand for; None: not all of them are known."""
+        if not self.is_followed(expr):
+            return (expr,)
         with self.complete():
             try:
                 roots = self.roots(expr)
@@ -49,6 +51,8 @@ class Reader(Following):
 
     def possible(self, expr: Expression) -> list[object]:
         """As `values`, but what is not known is `UNKNOWN`, by itself or as an item; never empty."""
+        if isinstance(expr, (IntExpr, StrExpr)):
+            return [expr.value]
         with self.complete():
             try:
                 roots = self.roots(expr)

@@ -116,6 +116,10 @@ class Following(ABC):
 
     # --- roots
 
+    def is_followed(self, expr: Expression) -> bool:
+        """Whether an expression may stand for another."""
+        return type(expr) in self._FOLLOW
+
     def roots(self, expr: Expression) -> list[Expression]:
         """The roots of an expression. Raises Unreadable where one is not known."""
         follow = self._FOLLOW.get(type(expr))

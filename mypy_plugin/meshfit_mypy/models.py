@@ -38,6 +38,9 @@ _BASES: Final = frozenset(
 
 _PROTOCOLS: Final = {f"meshfit.protocols.Supports{axis.upper()}": axis for axis in ("tp", "pp", "cp", "ep")}
 
+_SPELLED: Final = tuple(f".{name}".encode() for name in RELEVANT)
+"""The attributes that facts rest on, as they are written to."""
+
 _OPEN: Final = (None, OPAQUE)
 """A write onto an object of which nothing is known, of a value that is not known."""
 
@@ -102,7 +105,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
-    found.learn_stores(RELEVANT)
+    found.learn_stores(_SPELLED)
     if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
@@ -144,7 +147,7 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     if isinstance(model, CallExpr):
         return False
     found, wanted = reader.bindings, frozenset(names)
-    found.learn_stores(wanted)
+    found.learn_stores(_SPELLED)
     if not isinstance(model, NameExpr):
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)

@@ -114,13 +114,14 @@ def resolve(mro: Sequence[Ancestor], *, complete: bool = True, shipped: Shipped 
     identity = _identity(mro, complete=complete)
     if not complete or order.opaque:
         return ModelFacts(**identity)
-    facts = ModelFacts() if shipped is None else _kept(order, shipped)
     pretrained = identity["is_pretrained"]
     plans = _changed_plans(order) if pretrained else _plans(order, mro[0].name)
     found = dict([*_flags(order), *_members(order, pretrained=pretrained), *plans])
     known = {fact: value for fact, value in found.items() if value is not UNKNOWN and value is not _SHIPPED}
+    if shipped is None:
+        return ModelFacts(**known, **identity)
     unknown = (fact for fact, value in found.items() if value is UNKNOWN)
-    return facts.without(*unknown).replace(**known, **identity)
+    return _kept(order, shipped).without(*unknown).replace(**known, **identity)
 
 
 def as_registered(facts: ModelFacts, registered: bool | None) -> ModelFacts:
@@ -145,6 +146,7 @@ class _Order:
         )
         self.by_instance = frozenset().union(*(one.by_instance for one in self.own))
         self.names = frozenset().union(*(one.names for one in self.own))
+        self.is_shipped = any(entry.is_shipped for entry in mro)
         self._catches_missing = any(one.catches_all for one in self.own)
         self._catches_all = "__getattribute__" in self.names
 
@@ -153,12 +155,16 @@ class _Order:
         """Attributes for which the user's classes say anything."""
         return (self.names & RELEVANT) | self.by_instance
 
+    def binds(self, name: str) -> bool:
+        """Whether any class may bind `name`."""
+        return name in self.names or (self.is_shipped and name in _OF_SHIPPED)
+
     def find(self, name: str) -> Any:
         """The summary that binds `name`; _SHIPPED for transformers' own, _ABSENT, UNKNOWN where an instance tells."""
         by_class = name in _READ_ON_CLASS
         if name in self.by_instance or (self._catches_all and not by_class):
             return UNKNOWN
-        for entry in self.mro:
+        for entry in self.mro if self.binds(name) else ():
             if entry.is_shipped and name in _OF_SHIPPED:
                 return _SHIPPED
             if entry.summary is not None and name in entry.summary.names:

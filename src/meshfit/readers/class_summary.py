@@ -22,6 +22,7 @@ __all__ = [
     "ClassSummary",
     "SummaryBuilder",
     "declared_fields",
+    "is_telling",
 ]
 
 PLANS: Final = ("tp", "pp", "ep")
@@ -188,6 +189,10 @@ class SummaryBuilder:
         else:
             self._values[name] = kept
 
+    def mention(self, name: str) -> None:
+        """The body binds a name of which nothing else matters: see `is_telling`."""
+        self._names.add(name)
+
     def doubt(self, name: str) -> None:
         """The body does something to `name` that leaves nobody sure of it."""
         self._names.add(name)
@@ -281,6 +286,11 @@ class SummaryBuilder:
             self.write(*value)
         else:
             self._opaque = True
+
+
+def is_telling(name: str) -> bool:
+    """Whether more of what a body binds to a name matters than that it does."""
+    return name in RELEVANT or name in _MAKERS
 
 
 def declared_fields(

@@ -7,6 +7,7 @@ in the mesh. `read_mesh` has the last word, over a stand-in for the object, so t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, Final
 
@@ -124,13 +125,22 @@ def _mesh_spec(positional: Sequence[object], keywords: Mapping[str, object], mor
     if positional or more or not isinstance(settings, Mapping) or not (engine is None or isinstance(engine, str)):
         raise UnreadableCall
 
+    asked = {name: size for name, size in given.items() if name in sizes}
+    if not settings and engine is None and all(type(size) is int for size in asked.values()):
+        return _of_sizes(*asked.items())
+
     def spec(filled: dict[str, Any]) -> MeshSpec:
         kept = {name: value for name, value in filled.items() if name not in sizes}
-        asked = {name: value for name, value in filled.items() if name in sizes}
-        return MeshSpec(**asked, engine=engine, settings=MappingProxyType(kept))
+        known: dict[str, Any] = {name: value for name, value in filled.items() if name in sizes}
+        return MeshSpec(**known, engine=engine, settings=MappingProxyType(kept))
 
-    asked = {**settings, **{name: size for name, size in given.items() if name in sizes}}
-    return read_partly(spec, asked) if has_unknown(asked) else spec(asked)
+    return read_partly(spec, {**settings, **asked})
+
+
+@lru_cache(maxsize=64)
+def _of_sizes(*sizes: tuple[str, Any]) -> MeshSpec:
+    """A program makes few meshes, and spells each again and again."""
+    return MeshSpec(**dict(sizes))
 
 
 def _parsed(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
