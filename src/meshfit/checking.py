@@ -10,17 +10,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.errors import MeshfitError, TargetError
+from meshfit.facts import Origin
 from meshfit.mesh import MeshSpec
 
 if TYPE_CHECKING:
     from meshfit.facts import ModelFacts
     from meshfit.report import Report
 
-__all__ = ["check", "judged", "read_facts"]
+__all__ = ["asked_facts", "check", "judged", "read_facts"]
 
 _KEPT: Final = 8
 _recent: Final[OrderedDict[tuple[str, ...], ModelFacts]] = OrderedDict()
 """Facts of the configs asked about last, by content: one config is usually held against several meshes."""
+_TIED: Final = {"tie_word_embeddings": Origin("the question", pointer="tie_word_embeddings")}
 
 
 def check(
@@ -40,8 +42,9 @@ def check(
 
     Args:
         target: a live `nn.Module` (meta device and wrappers included), a model class, a transformers config, a mapping
-            as `config.json` holds, a path to such a file or its folder, the name of a transformers class, or
-            `module:Class` for a class of your own, which is read as source.
+            as `config.json` holds, a path to such a file or its folder, the hub id of a model that was fetched to this
+            machine ("org/model", "org/model@revision"), the name of a transformers class, or `module:Class` for a
+            class of your own, which is read as source.
         mesh: any mesh-like object; None for none.
         engine: who will run it ("transformers"); the mesh's origin or the model tells when None.
         world_size: ranks there are; the mesh must have as many.
@@ -59,14 +62,47 @@ def check(
     """
     _ = evidence
     spec = MeshSpec.of(mesh)
+    facts = asked_facts(
+        target,
+        world_size=world_size,
+        seq_len=seq_len,
+        gpus_per_node=gpus_per_node,
+        attn_implementation=attn_implementation,
+        experts_implementation=experts_implementation,
+    )
+    return judged(facts, spec, engine=engine, strict=strict)
+
+
+def asked_facts(
+    target: Any,
+    *,
+    world_size: int | None = None,
+    seq_len: int | None = None,
+    gpus_per_node: int | None = None,
+    attn_implementation: str | None = None,
+    experts_implementation: str | None = None,
+    tied: bool | None = None,
+) -> ModelFacts:
+    """The facts of a target with those that the question itself brings, for `judged`.
+
+    Args:
+        target: as `check` takes it.
+        world_size: as `check` takes it.
+        seq_len: as `check` takes it.
+        gpus_per_node: as `check` takes it.
+        attn_implementation: as `check` takes it.
+        experts_implementation: as `check` takes it.
+        tied: `tie_word_embeddings`, when it will not be what the config says.
+
+    Raises:
+        MeshfitError: as `check`.
+    """
     given = _given(
         counts={"world_size": world_size, "seq_len": seq_len, "gpus_per_node": gpus_per_node},
         choices={"attn_implementation": attn_implementation, "experts_implementation": experts_implementation},
     )
-    facts = read_facts(target)
-    if given:
-        facts = facts.replace(**given)
-    return judged(facts, spec, engine=engine, strict=strict)
+    facts = read_facts(target, tied=tied)
+    return facts.replace(**given) if given else facts
 
 
 def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, strict: bool = False) -> Report:
@@ -78,16 +114,20 @@ def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, stri
     return report.strict() if strict else report
 
 
-def read_facts(target: Any) -> ModelFacts:
+def read_facts(target: Any, *, tied: bool | None = None) -> ModelFacts:
     """The facts of any target that `check` takes.
+
+    Args:
+        target: as `check` takes it.
+        tied: `tie_word_embeddings` in place of what is read, for a target that is no live model and no class.
 
     Raises:
         TargetError: it cannot be read or resolved.
     """
     if isinstance(target, str) and not _is_path(target):
-        return _facts_of_name(target)
+        return _facts_of_name(target, tied)
     if isinstance(target, Mapping | str | os.PathLike):
-        return _facts_of_config(target)
+        return _facts_of_config(target, tied)
     kinds = target.__mro__ if isinstance(target, type) else type(target).__mro__
     names = {kind.__name__ for kind in kinds}
     if names & {"PreTrainedConfig", "PretrainedConfig"}:
@@ -114,34 +154,69 @@ def _is_path(text: str) -> bool:
     return not named or (not colon and os.path.lexists(text))
 
 
-def _facts_of_name(name: str) -> ModelFacts:
+def _facts_of_name(name: str, tied: bool | None) -> ModelFacts:
     if ":" in name:
         from meshfit.readers.source.own_classes import facts_of_own_class
 
-        return facts_of_own_class(name)
-    from meshfit.readers.source.facts import facts_from_class_name
+        facts = facts_of_own_class(name)
+        return facts if tied is None else facts.replace(origins=_TIED, tie_word_embeddings=tied, tied_head=tied)
+    from meshfit.readers.source.facts import facts_from_class_name, facts_from_config
 
     try:
-        return facts_from_class_name(name)
+        if tied is None:
+            return facts_from_class_name(name)
+        facts = facts_from_config({"tie_word_embeddings": tied}, where=name, class_name=name)
     except TargetError as unknown:
-        raise TargetError(f"{unknown}; nor is there a file or folder {name!r}") from unknown
+        cached = _in_hub_cache(name)
+        if cached is not None:
+            return _facts_of_config(cached, tied)
+        raise TargetError(f"{unknown}; nor is there a file, a folder or a cached hub model {name!r}") from unknown
+    return facts.replace(origins=_TIED)
 
 
-def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str]) -> ModelFacts:
+def _in_hub_cache(target: object, *, required: bool = False) -> str | None:
+    """The `config.json` of a hub model that was fetched to this machine.
+
+    Raises:
+        TargetError: `required`, the target can be nothing but a hub id, and it was not fetched.
+    """
+    from meshfit.readers.hub import absent, cached_config, hub_id
+
+    model = hub_id(target) if isinstance(target, str) else None
+    path = None if model is None else cached_config(model)
+    if path is None and model is not None and required and not model.name.endswith(".json"):
+        raise absent(model)
+    return None if path is None else str(path)
+
+
+def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str], tied: bool | None) -> ModelFacts:
     from meshfit.readers.config import read_config
     from meshfit.readers.source.facts import facts_from_config
 
+    if isinstance(target, str) and not os.path.lexists(target):
+        target = _in_hub_cache(target, required=True) or target
     config = read_config(target)
     told = json.dumps(config.values, sort_keys=True, default=repr) if config.text is None else config.text
-    key = (config.where, told, *sys.path)
+    key = (config.where, told, str(tied), *sys.path)
     # Taken out and put back at the end, in steps that another thread may come between.
     facts = _recent.pop(key, None)
     if facts is None:
-        facts = facts_from_config(config.values, where=config.where, origin=config.origin)
+        values = config.values if tied is None else _with_tied(config.values, tied)
+        facts = facts_from_config(values, where=config.where, origin=config.origin)
+        facts = facts if tied is None else facts.replace(origins=_TIED)
     _recent[key] = facts
     while len(_recent) > _KEPT:
         _recent.popitem(last=False)
     return facts
+
+
+def _with_tied(values: Mapping[str, Any], tied: bool) -> dict[str, Any]:
+    """The config with that answer, in each of its parts that gives one."""
+    changed = {
+        key: _with_tied(value, tied) if isinstance(value, Mapping) and "tie_word_embeddings" in value else value
+        for key, value in values.items()
+    }
+    return {**changed, "tie_word_embeddings": tied}
 
 
 def _facts_of_config_object(config: Any) -> ModelFacts:
