@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -17,9 +18,10 @@ from meshfit.lint.judging import Question
 from meshfit.lint.models import Models
 from meshfit.lint.reading import SUFFIXES, read_recipes
 from meshfit.lint.sweep import Choice, FileResult, lint_file, lint_text
-from meshfit.readers.spellings import MESH_KEYS
+from meshfit.readers.spellings import MESH_KEYS, SETTINGS
 
-QUESTION = Question(models=Models(), world_size=8)
+LLAMA = str(Path(__file__).parent / "corpus" / "models" / "llama-8b")
+QUESTION = Question(models=Models({"org/llama": LLAMA}), world_size=8)
 SOUND = "step_scheduler: {}\ndistributed:\n  strategy: fsdp2\n  tp_size: 8\n"
 WRONG = SOUND.replace("8", "3")
 
@@ -172,7 +174,8 @@ KEYS = st.sampled_from(
         *("distributed", "parallelism_config", "distributed_config", "megatron", "actor_rollout_ref", "actor"),
         *("strategy", "distributed_type", "base_model", "datasets", "zero_optimization", "tensor_parallel", "model"),
         *("trainer", "nnodes", "n_gpus_per_node", "num_processes", "num_machines", "stage", "model_name_or_path"),
-        *("parallelism", "training", "vllm", "dist_config", "tp_plan", "enable_expert_parallel", "config", "rollout"),
+        *("parallelism", "training", "vllm", "dist_config", "config", "rollout", "pretrained_model_name_or_path"),
+        *SETTINGS,
     ]
 )
 VALUES: st.SearchStrategy[Any] = st.recursive(
@@ -186,6 +189,35 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.dictionaries(KEYS, inner, max_size=6) | st.lists(inner, max_size=3),
     max_leaves=30,
 )
+
+
+# files of each tool, with a model, so that the settings reach the rules
+TOOLS = st.sampled_from(
+    [
+        lambda keys: {"distributed_config": keys},
+        lambda keys: {
+            "step_scheduler": {},
+            "model": {"pretrained_model_name_or_path": "org/llama"},
+            "distributed": keys,
+        },
+        lambda keys: {"distributed_type": "FSDP", "num_processes": 8, "parallelism_config": keys},
+        lambda keys: {"base_model": "org/llama", "datasets": [], **keys},
+        lambda keys: {"stage": "sft", "model_name_or_path": "org/llama", **keys},
+        lambda keys: {
+            "actor_rollout_ref": {"model": {"path": "org/llama"}, "actor": {"megatron": keys}, "rollout": keys}
+        },
+        lambda keys: {"parallelism": keys},
+    ]
+)
+
+
+@given(tool=TOOLS, keys=st.dictionaries(KEYS, VALUES, max_size=8))
+@settings(max_examples=300)
+def test_settings_of_any_type_reach_no_rule_that_minds(tool: Any, keys: dict[str, Any]) -> None:
+    """A rule meets what people write, not what the tool would accept."""
+    question = dataclasses.replace(QUESTION, model=LLAMA)
+    result = lint_text(json.dumps(tool(keys)), "a.json", question, Choice())
+    assert not result.broken
 
 
 @given(value=VALUES)

@@ -139,6 +139,7 @@ def read_torchtitan(root: Branch) -> Iterator[Recipe]:
         spot=(section or tables[0]).spot,
         engine="torchtitan",
         sizes=found,
+        settings={} if section is None else settings(section, SETTINGS),
         fill=fill,
         seq_len=number(root, "training", "seq_len"),
         problems=problems,

@@ -76,8 +76,18 @@ def settings(section: Branch, names: Collection[str]) -> dict[str, Written]:
             node = section.entries[name].node
             value = plain(node)
             if value is not None:
-                found[name] = Written(value, node.spot, name)
+                found[name] = Written(value if _is_meant(name, value) else UNKNOWN, node.spot, name)
     return found
+
+
+def _is_meant(name: str, value: Any) -> bool:
+    """Whether a setting has a value of its kind. What the tool makes of another one is for the tool to say."""
+    if name.endswith("_plan"):
+        rules = value.items() if isinstance(value, dict) else ((name, value),)
+        return all(isinstance(rule, str) and isinstance(style, str) for rule, style in rules)
+    if name.endswith(("_size", "_stage", "_layers")):
+        return type(value) is int
+    return not isinstance(value, dict)
 
 
 def plain(node: Node, depth: int = 8) -> Any:

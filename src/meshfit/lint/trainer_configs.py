@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.lint.documents import Branch
 from meshfit.lint.recipe import Recipe, Written
 from meshfit.lint.sections import mesh_of, number, place, settings, sizes, text, whole
-from meshfit.readers.spellings import MESH_KEYS
+from meshfit.readers.spellings import MESH_KEYS, SETTINGS
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
 
@@ -100,6 +100,7 @@ def read_axolotl(root: Branch) -> Iterator[Recipe]:
             tool="axolotl",
             spot=vllm.spot,
             engine="vllm",
+            own=frozenset({"mesh"}),
             sizes=found,
             model=model,
             problems=problems,
@@ -145,7 +146,7 @@ def read_llamafactory(root: Branch) -> Iterator[Recipe]:
                 spot=root.spot,
                 engine="megatron",
                 sizes=found,
-                settings=settings(root, ("sequence_parallel",)),
+                settings=settings(root, SETTINGS),
                 model=model,
                 problems=problems,
             )

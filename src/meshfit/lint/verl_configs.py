@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.lint.documents import Branch
 from meshfit.lint.recipe import Recipe, Written
 from meshfit.lint.sections import mesh_of, number, settings, text
-from meshfit.readers.spellings import MESH_KEYS
+from meshfit.readers.spellings import MESH_KEYS, SETTINGS
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
 
@@ -55,7 +55,7 @@ def _training(
                 spot=section.spot,
                 engine="megatron",
                 sizes=_completed(root, section, found, _MEGATRON),
-                settings=settings(section, ("sequence_parallel",)),
+                settings=_settings(root, section),
                 model=model,
                 nodes=nodes,
                 gpus_per_node=each,
@@ -96,7 +96,7 @@ def _sampling(root: Branch, rollout: Branch, nodes: Written | None, each: Writte
             tool="verl",
             spot=rollout.spot,
             engine="vllm",
-            own=frozenset({"ep"}),
+            own=frozenset({"ep", "mesh"}),
             sizes=_completed(root, rollout, found, _ROLLOUT),
             model=text(root, "actor_rollout_ref", "model", "path"),
         )
@@ -107,3 +107,14 @@ def _completed(root: Branch, section: Branch, found: dict[str, Written], keys: M
     if not root.has("defaults"):
         return found
     return {axis: Written(UNKNOWN, section.spot, key) for key, axis in keys.items()} | found
+
+
+def _settings(root: Branch, section: Branch) -> dict[str, Written]:
+    """What Megatron is told besides sizes, in the section or in what it hands on."""
+    found = settings(section, SETTINGS)
+    handed_on = section.branch("override_transformer_config")
+    if handed_on is not None:
+        found |= settings(handed_on, SETTINGS)
+    if not root.has("defaults"):
+        return found
+    return {name: Written(UNKNOWN, section.spot, name) for name in SETTINGS} | found
