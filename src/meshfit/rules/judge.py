@@ -13,7 +13,7 @@ from meshfit.report import Report, Severity, UnknownFact, Violation
 from meshfit.rules.registry import Finding, Rule, rules_for
 from meshfit.rules.sizes import one_of
 
-__all__ = ["axis_engine", "judge", "supports"]
+__all__ = ["axis_engine", "judge", "run_rule", "supports"]
 
 
 def judge(facts: ModelFacts, mesh: MeshSpec, *, engine: str, versions: Mapping[str, str] | None = None) -> Report:
@@ -27,7 +27,7 @@ def judge(facts: ModelFacts, mesh: MeshSpec, *, engine: str, versions: Mapping[s
     for axis in ("mesh", *mesh.used):
         rules = rules_for(axis_engine(facts, engine, axis), axis)
         for rule in rules:
-            for found in _run(rule, facts, mesh):
+            for found in run_rule(rule, facts, mesh):
                 if isinstance(found, UnknownFact):
                     unknown.add(found)
                 else:
@@ -48,7 +48,7 @@ def supports(facts: ModelFacts, axis: str, *, engine: str) -> bool:
     mesh = _smallest(axis)
     for rule in rules_for(axis_engine(facts, engine, axis), axis):
         if rule.size_free and rule.severity is Severity.ERROR:
-            for found in _run(rule, facts, mesh):
+            for found in run_rule(rule, facts, mesh):
                 if isinstance(found, Violation):
                     return False
     return True
@@ -68,7 +68,8 @@ def _smallest(axis: str) -> MeshSpec:
     return MeshSpec().with_size(axis, 2)
 
 
-def _run(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
+def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
+    """What one rule says of one mesh: its violations, then the fact that it lacked where it ended for want of one."""
     try:
         for finding in rule.judge(facts, mesh):
             yield _violation(rule, facts, mesh, finding)
@@ -100,7 +101,7 @@ def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh:
         changed = mesh.with_size(found.axis, size)
         # Size 1 leaves the axis unused, so none of its rules would run.
         errors = (rule for rule in rules if size > 1 and rule.severity is Severity.ERROR)
-        if not any(isinstance(other, Violation) for rule in errors for other in _run(rule, facts, changed)):
+        if not any(isinstance(other, Violation) for rule in errors for other in run_rule(rule, facts, changed)):
             working.append(size)
     if not working:
         return replace(found, alternatives=())

@@ -26,7 +26,7 @@ def packed_documents_stay_apart(facts: ModelFacts, mesh: MeshSpec) -> Iterator[F
     Source: executed on 34 transformers classes, outputs bitwise unchanged; NeMo Automodel
     _transformers/capabilities.py `supports_sequence_packing`.
     """
-    if not mesh.used or not mesh.settings.get("sequence_packing"):
+    if not mesh.settings.get("sequence_packing") or not mesh.used:
         return
     packs = capabilities.declaration(facts, "sequence_packing")
     if packs is None:
