@@ -79,7 +79,7 @@ def test_a_broken_file_exits_with_2_and_the_others_are_told(run: Any) -> None:
         ((".", "--world", "0"), "--world must be at least 1"),
         ((".", "--engine", "nemoo"), "unknown engine 'nemoo'"),
         ((".", "--model", "nowhere/at-all"), "nowhere/at-all"),
-        ((".", "--model-map", "org/name"), "is not NAME=FOLDER"),
+        ((".", "--model-map", "org/name"), "is no ID=FOLDER"),
         ((".", "--model-map", "org/name=none"), "does not exist"),
         ((".", "--baseline", "none.json"), "cannot be read"),
         ((".", "--write-baseline", "none/none.json"), "cannot be written"),

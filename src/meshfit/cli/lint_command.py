@@ -44,8 +44,8 @@ def configure(lint: argparse.ArgumentParser) -> None:
         "--model-map",
         action="append",
         default=[],
-        metavar="NAME=FOLDER",
-        help="where the config.json of a model is that files name; may be repeated",
+        metavar="ID=FOLDER",
+        help="where the config.json of a model is that files name, or a file of such pairs; may be repeated",
     )
     lint.add_argument("--world", type=int, metavar="N", help="ranks that will start, whatever the files say")
     lint.add_argument("--gpus-per-node", type=int, metavar="N", help="devices that share one node's fast links")
@@ -69,8 +69,9 @@ def run(options: argparse.Namespace) -> Verdict:
     from meshfit.lint.baseline import Baseline, write_baseline
     from meshfit.lint.files import find_files
     from meshfit.lint.judging import Question
-    from meshfit.lint.models import Models, read_model_map
+    from meshfit.lint.models import Models
     from meshfit.lint.sweep import Choice
+    from meshfit.readers.model_map import read_model_map
 
     for name in ("world", "gpus_per_node", "seq_len"):
         value = getattr(options, name)

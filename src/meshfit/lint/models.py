@@ -12,12 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from meshfit.errors import MeshfitError, TargetError
+from meshfit.errors import MeshfitError
+from meshfit.readers.hub import cached_config, hub_id
 
 if TYPE_CHECKING:
     from meshfit.facts import ModelFacts
 
-__all__ = ["Models", "read_model_map"]
+__all__ = ["Models"]
 
 _KEPT: Final = 64
 """Models whose facts are kept: each takes some megabytes, and the files of one folder share a handful."""
@@ -79,7 +80,9 @@ class Models:
                 path.endswith(".json") and os.path.isfile(path)  # noqa: PTH113
             ):
                 return path
-        return _in_hub_cache(name)
+        model = hub_id(name)
+        config = cached_config(model) if model is not None else None
+        return None if config is None else str(config)
 
     @staticmethod
     def _facts(target: str) -> ModelFacts | None:
@@ -89,35 +92,3 @@ class Models:
             return read_facts(Path(target))
         except MeshfitError:
             return None
-
-
-def read_model_map(given: list[str]) -> dict[str, str]:
-    """`["org/name=folder", ...]` as a mapping.
-
-    Raises:
-        TargetError: an item is no `name=folder`, or the folder holds no config.
-    """
-    folders = {}
-    for item in given:
-        name, equals, folder = item.partition("=")
-        if not equals or not name or not folder:
-            raise TargetError(f"{item!r} is not NAME=FOLDER; write for example meta-llama/Llama-3.1-8B=models/llama")
-        if not Path(folder).exists():
-            raise TargetError(f"folder {folder!r} of the model map does not exist; name one that holds a config.json")
-        folders[name] = folder
-    return folders
-
-
-def _in_hub_cache(name: str) -> str | None:
-    """The folder of the snapshot of a hub id that was loaded here before."""
-    if name.count("/") > 1 or name.startswith((".", "/", "~")):
-        return None
-    home = os.environ.get("HF_HOME") or str(Path("~/.cache/huggingface").expanduser())
-    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
-    folder = cache / f"models--{name.replace('/', '--')}"
-    try:
-        revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-        snapshot = folder / "snapshots" / revision
-        return str(snapshot) if (snapshot / "config.json").is_file() else None
-    except (OSError, ValueError):
-        return None
