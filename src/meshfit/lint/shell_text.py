@@ -71,7 +71,7 @@ class Places:
 
     def spot(self, run: Run) -> Spot:
         """The region a run stands for: of one that is put together from several places, the first."""
-        begin, end = run.at[0]
+        begin, end = run.at[0] if run.at else (0, 0)
         for start, stop in run.at[1:]:
             if not end <= start <= end + 3:
                 break

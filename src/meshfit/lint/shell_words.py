@@ -6,83 +6,13 @@ A word is kept as its parts; what they amount to is for `meshfit.lint.shell_valu
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final
 
 from meshfit.lint.documents import MAX_DEPTH, DocumentError
+from meshfit.lint.shell_parts import Array, Part, Sum, Text, Token, Unread, Variable, Word
 from meshfit.lint.shell_text import Run
 
-__all__ = ["Array", "Lexer", "Part", "Sum", "Text", "Token", "Unread", "Variable", "Word"]
-
-
-class Text(NamedTuple):
-    """Characters that stand for themselves."""
-
-    run: Run
-    quoted: bool
-
-
-class Variable(NamedTuple):
-    """`$NAME`, `${NAME:-8}`, `${NAME[@]}`, `$1`, `$@`.
-
-    Args:
-        name: with no `$`; `@` and `*` for all arguments.
-        begin, end: offsets of the whole.
-        quoted: inside double quotes.
-        every: `[@]` or `[*]` follows the name.
-        default: what stands in for it when it is not set; None where nothing does.
-    """
-
-    name: str
-    begin: int
-    end: int
-    quoted: bool
-    every: bool = False
-    default: tuple[Part, ...] | None = None
-
-
-class Sum(NamedTuple):
-    """`$(( … ))`."""
-
-    text: str
-    begin: int
-    end: int
-
-
-class Unread(NamedTuple):
-    """What only a run can tell: the output of a command, a length, a pattern cut off."""
-
-    begin: int
-    end: int
-
-
-class Array(NamedTuple):
-    """`( … )` right behind `NAME=`."""
-
-    words: tuple[Word, ...]
-
-
-Part = Text | Variable | Sum | Unread | Array
-
-
-class Word(NamedTuple):
-    """A word, by its parts."""
-
-    parts: tuple[Part, ...]
-    begin: int
-    end: int
-
-    @property
-    def plain(self) -> str:
-        """Its text where it is no more than that, unquoted; else empty."""
-        only = self.parts[0] if len(self.parts) == 1 else None
-        return only.run.text if isinstance(only, Text) and not only.quoted else ""
-
-
-class Token(NamedTuple):
-    """A word, or an operator (`;`, `&&`, `\\n`; empty at the end)."""
-
-    operator: str
-    word: Word | None = None
+__all__ = ["Lexer"]
 
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

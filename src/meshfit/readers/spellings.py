@@ -28,7 +28,6 @@ SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
         "pipeline_parallel_degree": "pp_size",
         "context_parallel_size": "cp_size",
         "context_parallel_degree": "cp_size",
-        "decode_context_parallel_size": "cp_size",
         "expert_parallel_size": "ep_size",
         "expert_model_parallel_size": "ep_size",
         "expert_parallel_degree": "ep_size",
@@ -81,6 +80,12 @@ MESH_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "context_parallel_size": "cp",
             "expert_model_parallel_size": "ep",
         },
+        "megatron": {
+            "tensor_model_parallel_size": "tp",
+            "pipeline_model_parallel_size": "pp",
+            "context_parallel_size": "cp",
+            "expert_model_parallel_size": "ep",
+        },
         "torchtitan": {
             "tensor_parallel_degree": "tp",
             "pipeline_parallel_degree": "pp",
@@ -128,20 +133,34 @@ the mesh does not tell its sizes."""
 
 SETTINGS: Final[Mapping[str, object]] = MappingProxyType(
     {
+        "account_for_embedding_in_pipeline_split": False,
+        "account_for_loss_in_pipeline_split": False,
         "activation_checkpointing": False,
         "cp_backend": "torch",
+        "decode_context_parallel_size": None,
         "enable_expert_parallel": False,
         "enable_sequence_parallel": False,
         "ep_implementation": "auto",
         "ep_plan": None,
+        "expert_tensor_parallel_size": None,
         "fsdp_cpu_offload": False,
         "fsdp_mixed_precision": False,
         "fsdp_plan": None,
         "microbatches": None,
+        "module_fqns_per_model_part": None,
+        "num_layers_in_first_pipeline_stage": None,
+        "num_layers_in_last_pipeline_stage": None,
+        "num_layers_per_virtual_pipeline_stage": None,
+        "pipeline_model_parallel_layout": None,
+        "pipeline_parallel_first_stage_less_layers": 1,
+        "pipeline_parallel_last_stage_less_layers": 1,
+        "pipeline_parallel_layers_per_stage": None,
+        "pipeline_parallel_schedule": None,
         "sequence_packing": False,
-        "sequence_parallel": False,
+        "sequence_parallel": None,
         "sp_backend": "deepspeed",
         "tp_plan": None,
+        "virtual_pipeline_model_parallel_size": None,
     }
 )
 """What a mesh may say besides sizes, and the value that says nothing: it is dropped, so that equal meshes are equal."""
