@@ -239,4 +239,4 @@ def test_any_text_is_read_or_refused(text: str, start: str) -> None:
     """By every format, with nothing but `DocumentError`."""
     for kind in sorted(set(SUFFIXES.values())):
         with contextlib.suppress(DocumentError):
-            assert isinstance(read_recipes(start + text, kind), list)
+            assert isinstance(read_recipes(start + text, "a", kind), list)

@@ -273,3 +273,16 @@ def test_a_thousand_recipes_take_seconds(tmp_path: Path) -> None:
     code, megabytes = map(int, numbers.split())
     assert code == 0
     assert megabytes < 500
+
+
+def test_a_script_is_told_by_its_suffix_or_its_first_line(run: Any) -> None:
+    """One of another program is passed over."""
+    script = "vllm serve org/llama -tp 0\n"
+    write("a.sh", script)
+    write("b", "#!/usr/bin/env bash\n" + script)
+    write("c", "#!/usr/bin/env perl\n" + script)
+    write("d", script)
+    out = run(".")[1]
+    assert "a.sh:1:26: error: " in out
+    assert "b:2:26: error: " in out
+    assert out.endswith("in 2 meshes of 2 files\n")

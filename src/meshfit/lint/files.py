@@ -97,9 +97,14 @@ def _below(folder: str, exclude: Collection[str], seen: set[tuple[int, int]]) ->
             if is_folder:
                 if entry.name not in PASSED_OVER:
                     folders.append(path)
-            elif format_of(path) is not None and _is_new(path, seen):
+            elif _may_be_ours(entry.name) and _is_new(path, seen):
                 yield Found(path, named=False)
         waiting += reversed(folders)
+
+
+def _may_be_ours(name: str) -> bool:
+    """A format tells itself by the suffix, a script without one by its first line."""
+    return format_of(name) is not None or "." not in name
 
 
 def _excluded(path: str, exclude: Collection[str]) -> bool:
@@ -135,7 +140,7 @@ def read_text(found: Found, stdin: Callable[[], bytes] | None = None) -> str | N
         DocumentError: it cannot be read, is too large, or is no UTF-8 text.
     """
     raw = (stdin or sys.stdin.buffer.read)() if found.path == "-" else _bytes(found.path)
-    if not found.named and not may_hold_mesh(raw):
+    if not found.named and not (may_hold_mesh(raw) and _is_ours(found.path, raw)):
         return None
     try:
         return _decoded(raw)
@@ -144,6 +149,10 @@ def read_text(found: Found, stdin: Callable[[], bytes] | None = None) -> str | N
         if found.named or (holds_mesh_keys(raw) and not is_data):
             raise
         return None
+
+
+def _is_ours(path: str, raw: bytes) -> bool:
+    return format_of(path, raw[:200].decode("latin-1")) is not None
 
 
 def _decoded(raw: bytes) -> str:

@@ -19,11 +19,18 @@ SUFFIXES: Final = {
     ".json": "json",
     ".jsonc": "json",
     ".toml": "toml",
+    ".sh": "shell",
+    ".bash": "shell",
+    ".sbatch": "shell",
+    ".slurm": "shell",
 }
 """Suffix -> format."""
 
+_SHEBANG: Final = re.compile(r"#![^\n]*?\b(?:ba|z|da|k)?sh\b")
+
 _MESH_WORDS: Final = re.compile(
     rb"paral|\b[tpce]p_?s|fsdp_size|dp_(?:size|shard|replicate)|autotp|distributed_config|distributed:|megatron_lm_"
+    rb"|vllm|device_mesh|MeshSpec|for_mesh|DistributedConfig"
 )
 """What no mesh is written without; a mistake in a key is at most a few letters away from one."""
 
@@ -35,11 +42,14 @@ _TEMPLATE: Final = re.compile(r"\{\{|\{%|<%")
 
 
 def format_of(path: str, start: str = "") -> str | None:
-    """The format of a file by its name, or by how it starts where the name tells none; None: no format of ours."""
+    """The format of a file by its name, or by how it starts where the name has no suffix; None: no format of ours."""
     suffix = PurePath(path).suffix.lower()
-    if suffix in SUFFIXES:
-        return SUFFIXES[suffix]
-    if path != "-" or suffix:
+    if suffix:
+        return SUFFIXES.get(suffix)
+    shebang = _SHEBANG.match(start)
+    if shebang:
+        return "shell"
+    if path != "-":
         return None
     return "json" if start.lstrip()[:1] in ("{", "[") else "yaml"
 
@@ -54,16 +64,19 @@ def holds_mesh_keys(raw: bytes) -> bool:
     return _MESH_KEYS.search(raw) is not None
 
 
-def read_recipes(text: str, kind: str) -> list[Recipe]:
+def read_recipes(text: str, path: str, kind: str) -> list[Recipe]:
     """Every mesh that the text tells of.
 
     Args:
         text: of the file.
+        path: of the file.
         kind: its format, of `format_of`.
 
     Raises:
         DocumentError: the text is not of its format.
     """
+    if kind == "shell":
+        return list(import_module("meshfit.lint.shell").read_shell(text, path))
     try:
         return [recipe for root in _roots(text, kind) for recipe in _recipes(root)]
     except DocumentError:

@@ -96,7 +96,7 @@ def lint_text(text: str, path: str, question: Question, choice: Choice) -> FileR
         choice: which findings are told.
     """
     try:
-        recipes = read_recipes(text, format_of(path, text) or format_of("-", text) or "yaml")
+        recipes = read_recipes(text, path, format_of(path, text) or format_of("-", text) or "yaml")
     except DocumentError as error:
         return _broken(path, error)
     judged = []
