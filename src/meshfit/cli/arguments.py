@@ -19,6 +19,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "check": "say whether a model runs on a mesh",
         "explain": "say what a rule is, why, and what to do instead",
         "rules": "list the rules",
+        "explain-error": "name the rule behind a traceback or a log",
         "lint": "judge every mesh that files write down",
     }
 )

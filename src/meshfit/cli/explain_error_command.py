@@ -1,0 +1,92 @@
+"""`meshfit explain-error`: the rule behind a crash, from the text it left."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from meshfit.cli.verdict import Verdict
+
+if TYPE_CHECKING:
+    from meshfit.mesh import MeshSpec
+    from meshfit.report import Report
+
+__all__ = ["DESCRIPTION", "configure", "run"]
+
+DESCRIPTION: Final = """\
+Name the rule behind a crash: read a traceback or the log of many ranks, decode the numbers, say what to set instead.
+With --mesh the text is read for that mesh, and with --target too the verdict of check stands beside it.
+
+  meshfit explain-error train.log
+  torchrun --nproc-per-node 8 train.py 2>&1 | meshfit explain-error
+  meshfit explain-error train.log --target config.json --mesh tp=8
+
+Exits with 0 when a rule is named, with 1 when none is recognised.
+"""
+
+LARGEST: Final = 256 * 1024 * 1024
+"""Bytes of a log that are read."""
+
+
+def configure(explain: argparse.ArgumentParser) -> None:
+    """Give the command its arguments."""
+    explain.add_argument(
+        "file", metavar="FILE", nargs="?", default="-", help="the log; - or nothing for what is piped in"
+    )
+    explain.add_argument("-m", "--mesh", metavar="SIZES", help="the mesh that ran, such as tp=8,pp=2")
+    explain.add_argument("-t", "--target", metavar="TARGET", help="the model that ran, as check takes it")
+    explain.add_argument("--engine", metavar="NAME", help="who ran the mesh, for check")
+    explain.add_argument("--world", type=int, metavar="N", help="ranks that ran, for check")
+    explain.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> Verdict:
+    """The rule behind the text. Raises MeshfitError for a file that cannot be read, and for a bad mesh or target."""
+    from meshfit.crashes.diagnosis import diagnose
+    from meshfit.crashes.telling import tell, to_dict
+    from meshfit.errors import MeshfitError
+    from meshfit.mesh import AXES, MeshSpec
+
+    mesh = None if options.mesh is None else MeshSpec.parse(options.mesh)
+    if options.target is not None and mesh is None:
+        raise MeshfitError("--target needs the mesh that ran too; add --mesh, such as --mesh tp=8")
+    sizes: Mapping[str, int] | None = None if mesh is None else {axis: mesh.size(axis) for axis in AXES}
+    diagnosis = diagnose(_read(options.file), sizes)
+    report = None if options.target is None or mesh is None else _check(options, mesh)
+    code = 0 if diagnosis.causes else 1
+    if options.json:
+        import json
+
+        return Verdict(json.dumps({"schema": 1, **to_dict(diagnosis, report)}, indent=2), code)
+    return Verdict(tell(diagnosis, report), code)
+
+
+def _check(options: argparse.Namespace, mesh: MeshSpec) -> Report:
+    from meshfit.checking import check
+    from meshfit.cli.naming import engine_name
+
+    engine = None if options.engine is None else engine_name(options.engine)
+    return check(options.target, mesh, engine=engine, world_size=options.world)
+
+
+def _read(name: str) -> bytes:
+    from meshfit.errors import MeshfitError
+
+    if name == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise MeshfitError("no log: name a file, or pipe one in, such as meshfit explain-error < train.log")
+        raw = sys.stdin.buffer.read(LARGEST + 1)
+    else:
+        try:
+            with open(name, "rb") as file:  # noqa: PTH123 - pathlib is not loaded for a command this short
+                raw = file.read(LARGEST + 1)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise MeshfitError(f"cannot read {name!r}: {reason}") from error
+    if len(raw) > LARGEST:
+        raise MeshfitError(f"the log has more than {LARGEST >> 20} MB; pass its last part, such as tail -c 100M {name}")
+    if not raw.strip():
+        raise MeshfitError("the log is empty; pass a traceback, or what the ranks printed")
+    return raw

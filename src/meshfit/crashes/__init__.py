@@ -1,0 +1,1 @@
+"""Names the rule behind a crash, from the text it left."""
