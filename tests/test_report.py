@@ -135,7 +135,23 @@ def test_the_sharded_axis_has_the_name_of_its_engine() -> None:
     """Transformers calls it fsdp_size."""
     sharded = violation(axis="dp_shard", size=4, alternatives=())
     assert "fsdp_size: 1" in error_text(report(sharded))
-    assert "dp_shard_size: 1" in error_text(report(sharded, engine="torchtitan"))
+    assert "dp_shard_size: 1" in error_text(report(sharded, engine="nemo"))
+
+
+@pytest.mark.parametrize(
+    ("engine", "axis", "fix"),
+    [
+        ("megatron", "tp", "fix: tp_size=8, as a flag --tensor-model-parallel-size 8"),
+        ("vllm", "pp", "fix: pp_size=1, as a flag --pipeline-parallel-size 1"),
+        ("torchtitan", "tp", "fix: tp_size=8, as a flag --parallelism.tensor_parallel_degree 8"),
+        ("vllm", "cp", "fix: cp_size=1"),
+    ],
+)
+def test_an_engine_with_flags_of_its_own_is_told_by_them(engine: str, axis: str, fix: str) -> None:
+    """And nothing of YAML that it would not read."""
+    sizes = {"tp": (1, 8)}.get(axis, ())
+    text = error_text(report(violation(axis=axis, alternatives=sizes), engine=engine))
+    assert text.splitlines()[-1].strip() == fix
 
 
 def test_a_fault_of_the_whole_mesh_has_help_but_no_axis_to_set() -> None:
@@ -160,7 +176,7 @@ def test_colours_change_nothing_but_colours() -> None:
 
 def test_json_is_the_report_with_its_schema() -> None:
     """Every field of a violation, and the number of the schema."""
-    decoded = json.loads(to_json(report(violation(), versions={"transformers": "5.23.0"})))
+    decoded = json.loads(to_json(report(violation(), versions={"transformers": "5.23.0"}).to_dict()))
     assert decoded == snapshot(
         {
             "schema": 1,

@@ -14,6 +14,7 @@ import pytest
 import meshfit.checking
 from meshfit.cli.main import main
 from meshfit.errors import TargetError
+from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence, Report, Severity, UnknownFact, Violation
 
@@ -36,7 +37,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What the command passes to `check`, which answers with one warning and one unknown fact."""
+    """What the command passes on; the answer has one warning and one unknown fact."""
     calls: list[tuple[Any, ...]] = []
     waste = Violation(
         code="PP007",
@@ -49,8 +50,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         help="use pp_size 1 or 3",
     )
 
-    def check(target: Any, mesh: MeshSpec, *, strict: bool, **options: Any) -> Report:
-        calls.append((target, mesh, {"strict": strict, **options}))
+    def asked_facts(target: Any, **question: Any) -> ModelFacts:
+        calls.append((target, {name: value for name, value in question.items() if value is not None}))
+        return ModelFacts()
+
+    def judged(_: ModelFacts, mesh: MeshSpec, *, engine: str | None, strict: bool) -> Report:
+        calls.append((mesh, engine, strict))
         report = Report(
             target="Tiny",
             mesh=mesh,
@@ -60,7 +65,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         )
         return report.strict() if strict else report
 
-    monkeypatch.setattr(meshfit.checking, "check", check)
+    monkeypatch.setattr(meshfit.checking, "asked_facts", asked_facts)
+    monkeypatch.setattr(meshfit.checking, "judged", judged)
     return calls
 
 
@@ -100,18 +106,37 @@ def test_json_holds_the_same_verdict(run: Any) -> None:
 
 def test_every_option_reaches_the_check(run: Any, asked: list[tuple[Any, ...]]) -> None:
     """By the names `check` gives them."""
-    line = "check T -m tp=2 --engine nemo --world 8 --gpus-per-node 4 --seq-len 64 --attn sdpa --experts eager"
+    line = (
+        "check T -m tp=2 --engine nemo --world 8 --gpus-per-node 4 --seq-len 64 --attn sdpa --experts eager --no-tied"
+    )
     assert run(*line.split())[0] == 0
-    options = {
-        "engine": "nemo",
+    question = {
         "world_size": 8,
         "seq_len": 64,
         "gpus_per_node": 4,
         "attn_implementation": "sdpa",
         "experts_implementation": "eager",
-        "strict": False,
+        "tied": False,
     }
-    assert asked == [("T", MeshSpec(tp_size=2), options)]
+    assert asked == [("T", question), (MeshSpec(tp_size=2), "nemo", False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "numbers"),
+    [
+        ("--nodes 4 --gpus-per-node 8", (32, 8)),
+        ("--nodes 4 --world 32", (32, 8)),
+        ("--nodes 4 --world 32 --gpus-per-node 8", (32, 8)),
+        ("--world 32", (32, None)),
+        ("", (None, None)),
+    ],
+)
+def test_nodes_and_their_devices_tell_the_world(
+    run: Any, asked: list[tuple[Any, ...]], line: str, numbers: tuple[int | None, int | None]
+) -> None:
+    """Two of the three numbers tell the third."""
+    assert run("check", "T", "-m", "tp=2", *line.split())[0] == 0
+    assert (asked[0][1].get("world_size"), asked[0][1].get("gpus_per_node")) == numbers
 
 
 def test_a_tensor_axis_that_leaves_its_node_is_a_warning(run: Any) -> None:
@@ -180,8 +205,14 @@ def test_colours_are_for_terminals_that_want_them(
         ("check T --mesh tp=2,tp=2", "meshfit: axis 'tp' appears twice"),
         ("check no/such/config.json --mesh tp=2", "no/such/config.json"),
         (f"check {EXAMPLE} --mesh tp=2 --engine nmo", "nmo"),
-        (f"check {EXAMPLE} --mesh tp=2 --world 0", "world_size"),
-        (f"check {EXAMPLE} --mesh tp=2 --seq-len -1", "seq_len"),
+        (f"check {EXAMPLE} --mesh tp=2 --world 0", "--world must be at least 1, got 0"),
+        (f"check {EXAMPLE} --mesh tp=2 --seq-len -1", "--seq-len must be at least 1"),
+        ("check T --mesh tp=2 --nodes 2", "--nodes 2 alone tells no number of ranks"),
+        ("check T --mesh tp=2 --nodes 0 --world 2", "--nodes must be at least 1, got 0"),
+        ("check T --mesh tp=2 --nodes 3 --world 8", "--world 8 cannot be spread over --nodes 3 evenly"),
+        ("check T --mesh tp=2 --nodes 2 --gpus-per-node 8 --world 8", "are 16 ranks, not --world 8"),
+        ("check T --mesh tp=2 --live --tied", "leave out --tied and --no-tied, or --live"),
+        ("check T --mesh tp=2 --model-map x", "'x' is no ID=FOLDER"),
     ],
 )
 def test_a_mistake_exits_with_2_and_one_message(run: Any, arguments: str, message: str) -> None:
@@ -219,10 +250,10 @@ def test_a_file_that_is_no_config_exits_with_2(run: Any, tmp_path: Path, content
 
 
 def _failing(monkeypatch: pytest.MonkeyPatch, fault: BaseException) -> None:
-    def check(*args: Any, **options: Any) -> Report:
+    def asked_facts(*args: Any, **question: Any) -> ModelFacts:
         raise fault
 
-    monkeypatch.setattr(meshfit.checking, "check", check)
+    monkeypatch.setattr(meshfit.checking, "asked_facts", asked_facts)
 
 
 def test_a_fault_of_meshfit_exits_with_3_and_one_line(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,6 +51,8 @@ def _answer(arguments: Sequence[str] | None) -> int:
         if verdict.text:
             print(verdict.text)  # noqa: T201 - this is a command
         sys.stdout.flush()
+        for complaint in verdict.complaints:
+            _complain(f"meshfit: {complaint}", BAD_INPUT)
     except SystemExit as ended:  # argparse told of a mistake, or printed help
         return ended.code if isinstance(ended.code, int) else DONE
     except KeyboardInterrupt:

@@ -1,15 +1,13 @@
-"""A report as JSON, for other programs.
+"""Reports as JSON, for other programs.
 
-The object is `Report.to_dict()` with the number of its schema. Within one number, keys are only ever added.
+The object is what `Report.to_dict()` gives, with the number of its schema. Within one number, keys are only ever added.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from meshfit.report import Report
+from collections.abc import Mapping
+from typing import Any, Final
 
 __all__ = ["SCHEMA", "to_json"]
 
@@ -17,6 +15,6 @@ SCHEMA: Final = 1
 """Raised when a key is removed, renamed or changes its meaning."""
 
 
-def to_json(report: Report) -> str:
+def to_json(values: Mapping[str, Any]) -> str:
     """One JSON object, indented by two, ASCII only so that every terminal and pipe carries it."""
-    return json.dumps({"schema": SCHEMA, **report.to_dict()}, indent=2)
+    return json.dumps({"schema": SCHEMA, **values}, indent=2)

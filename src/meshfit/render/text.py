@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from meshfit.mesh import AXIS_WORDS
 from meshfit.report import Report, Severity, Violation
 
-__all__ = ["advice", "error_text", "headline", "render"]
+__all__ = ["advice", "bullets", "error_text", "headline", "render", "unknown_lines"]
 
 LISTED: Final = 12
 """Sizes that are listed one by one; of more, the first and the last."""
 
 ASKED: Final = frozenset({"world_size", "seq_len", "gpus_per_node"})
 """Facts of the question, not of the model: they are unknown when the caller left them out."""
+
+FLAGS: Final[Mapping[str, Mapping[str, str]]] = {
+    "torchtitan": {
+        "tp": "--parallelism.tensor_parallel_degree",
+        "pp": "--parallelism.pipeline_parallel_degree",
+        "cp": "--parallelism.context_parallel_degree",
+        "ep": "--parallelism.expert_parallel_degree",
+        "dp_shard": "--parallelism.data_parallel_shard_degree",
+        "dp_replicate": "--parallelism.data_parallel_replicate_degree",
+    },
+    "megatron": {
+        "tp": "--tensor-model-parallel-size",
+        "pp": "--pipeline-model-parallel-size",
+        "cp": "--context-parallel-size",
+        "ep": "--expert-model-parallel-size",
+    },
+    "vllm": {"tp": "--tensor-parallel-size", "pp": "--pipeline-parallel-size"},
+}
+"""What the flags of an axis are called where they are not the setting below `distributed`."""
 
 _RESET, _BOLD, _RED, _GREEN, _YELLOW = "\033[0m", "\033[1m", "\033[31m", "\033[32m", "\033[33m"
 Paint = Callable[[str, str], str]
@@ -38,11 +57,23 @@ def render(report: Report, *, show_unknown: bool = False, color: bool = False) -
     if report.violations:
         lines += ["", *_bullets(report, report.violations, paint)]
     if report.unknown and show_unknown:
-        lines += ["", "Not judged, for want of a fact:"]
-        for u in report.unknown:
-            state = "was not given" if u.fact in ASKED else "is unknown"
-            lines.append(f"- {AXIS_WORDS[u.axis]} ({u.axis}): {u.fact} {state}, so {u.code} is open")
+        lines += ["", *unknown_lines(report)]
     return "\n".join(lines)
+
+
+def bullets(report: Report, *, color: bool = False) -> list[str]:
+    """The text on each violation, some lines each, without the verdict."""
+    paint = _ansi if color else _plain
+    return ["\n".join(_bullet(report, violation, paint)) for violation in report.violations]
+
+
+def unknown_lines(report: Report) -> list[str]:
+    """Each fact that a rule needed and nobody knew, under a heading; nothing where all were known."""
+    lines = []
+    for u in report.unknown:
+        state = "was not given" if u.fact in ASKED else "is unknown"
+        lines.append(f"- {AXIS_WORDS[u.axis]} ({u.axis}): {u.fact} {state}, so {u.code} is open")
+    return ["Not judged, for want of a fact:", *lines] if lines else []
 
 
 def headline(violation: Violation, engine: str) -> str:
@@ -92,10 +123,20 @@ def _bullet(report: Report, violation: Violation, paint: Paint) -> Iterator[str]
     if violation.alternatives:
         yield f"    sizes that work: {setting} {_listed(violation.alternatives)}"
     if error and violation.axis != "mesh":
-        size = _fix(report, violation.axis)
+        yield from _fix(report, violation.axis, setting)
+
+
+def _fix(report: Report, axis: str, setting: str) -> Iterator[str]:
+    size = _fixed_size(report, axis)
+    flags = FLAGS.get(report.engine)
+    if flags is None:
         yield f"    fix: {setting}={size}, as a flag --distributed.{setting}={size}, in YAML"
         yield "        distributed:"
         yield f"          {setting}: {size}"
+    elif axis in flags:
+        yield f"    fix: {setting}={size}, as a flag {flags[axis]} {size}"
+    else:
+        yield f"    fix: {setting}={size}"
 
 
 def _setting(axis: str, engine: str) -> str:
@@ -104,7 +145,7 @@ def _setting(axis: str, engine: str) -> str:
     return "fsdp_size" if (axis, engine) == ("dp_shard", "transformers") else f"{axis}_size"
 
 
-def _fix(report: Report, axis: str) -> int:
+def _fixed_size(report: Report, axis: str) -> int:
     """The size nearest below the one asked for that no error of the axis refuses; 1 leaves the axis unused."""
     errors = [v for v in report.errors if v.axis == axis]
     working = set.intersection(*(set(v.alternatives) for v in errors))
