@@ -27,7 +27,9 @@ CONFIG_FACTS: Final = frozenset(
         *("class_name", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
         *("num_hidden_layers", "vocab_size", "num_experts", "moe_intermediate_size", "linear_num_key_heads"),
         *("linear_num_value_heads", "mamba_heads", "mamba_groups", "heads_per_layer", "kv_heads_per_layer"),
-        *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal"),
+        *("layer_types", "sliding_window", "tie_word_embeddings", "is_encoder_decoder", "is_multimodal", "is_hybrid"),
+        # only their names are read: experts that the config counts under a key of its own
+        "parameters",
     }
 )
 """Facts of the config. They hold under an engine that has an implementation of its own; what the class of transformers
@@ -192,7 +194,9 @@ def _facts(recipe: Recipe, path: str, question: Question, engine: str | None) ->
         return ModelFacts()
     if engine is None or engine in RUN_BY_TRANSFORMERS:
         return facts
-    kept = {name: getattr(facts, name) for name in CONFIG_FACTS if facts.knows(name)}
+    # whether NeMo passes the state of a hybrid model on is for its own class to say
+    names = CONFIG_FACTS - {"is_hybrid"} if engine == "nemo" else CONFIG_FACTS
+    kept = {name: getattr(facts, name) for name in names if facts.knows(name)}
     return ModelFacts(origins={name: facts.origins[name] for name in kept if name in facts.origins}, **kept)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.lint.documents import Branch, branches
 from meshfit.lint.recipe import Problem, Recipe, Written
 from meshfit.lint.sections import mesh_of, number, settings, sizes, whole
-from meshfit.readers.spellings import MESH_KEYS, SETTINGS
+from meshfit.readers.spellings import MESH_KEYS, SETTINGS, meant_key
 from meshfit.readers.unknown import UNKNOWN
 from meshfit.report import Consequence
 
@@ -26,6 +26,8 @@ _TRANSFORMERS_SETTINGS: Final = (
 )
 """The other parameters of transformers' `DistributedConfig`, 5.23 distributed/configuration_utils.py."""
 
+_SHARED_KEYS: Final = frozenset({"tp_size", "pp_size", "ep_size", "dp_replicate_size"})
+
 _ACCELERATE_OTHERS: Final = frozenset(
     f"parallelism_config_{name}"
     for name in (
@@ -42,13 +44,16 @@ _TORCHTITAN_TABLES: Final = ("parallelism", "training", "experimental")
 def read_transformers(root: Branch) -> Iterator[Recipe]:
     """`DistributedConfig` as JSON or a mapping: a file of its keys alone, or a section `distributed_config`."""
     own = {*_TRANSFORMERS, *_TRANSFORMERS_SETTINGS}
-    alone = len(own.intersection(root.entries)) > 1 and all(key in own for key in root.entries)
+    # sizes alone may be of any tool
+    alone = any(key in own - _SHARED_KEYS for key in root.entries) and all(key in own for key in root.entries)
     for key, section in branches(root):
-        if section.has("_target_") or not ((section is root and alone) or key == "distributed_config"):
+        if not (alone if section is root else key == "distributed_config") or not own.intersection(section.entries):
             continue
-        found, problems = mesh_of(section, _TRANSFORMERS, Consequence.SILENT, known=SETTINGS, strict=True)
+        if any(key not in own and meant_key(key, _TRANSFORMERS) is None for key in section.entries):
+            continue  # the section of another tool
+        found, problems = mesh_of(section, _TRANSFORMERS, Consequence.SILENT, known=own, strict=True)
         said = settings(section, _TRANSFORMERS_SETTINGS)
-        if not found and not problems:
+        if not found:
             continue
         if "tp" not in found and "tp_plan" in said:
             # filled from WORLD_SIZE when it starts
@@ -119,8 +124,13 @@ def read_deepspeed(root: Branch) -> Iterator[Recipe]:
 
 def read_torchtitan(root: Branch) -> Iterator[Recipe]:
     """The job file of torchtitan: `[parallelism]`, in older releases also `[training]` and `[experimental]`."""
-    tables = [table for name in _TORCHTITAN_TABLES if (table := root.branch(name)) is not None]
     section = root.branch("parallelism")
+    older = root.has("job") or root.has("experimental")
+    tables = [
+        table
+        for name in _TORCHTITAN_TABLES
+        if (older or name == "parallelism") and (table := root.branch(name)) is not None
+    ]
     if not any(key in _TORCHTITAN for table in tables for key in table.entries):
         return
     found: dict[str, Written] = {}
@@ -131,7 +141,10 @@ def read_torchtitan(root: Branch) -> Iterator[Recipe]:
         found, problems = given | found, (*problems, *wrong)
     shard = found.get("dp_shard")
     fill = None
-    if shard is None or shard.value == -1:
+    whole_width = next((number(table, "data_parallel_degree") for table in tables), None)
+    if whole_width is not None:
+        found["dp_shard"] = whole_width._replace(value=UNKNOWN)  # what the first releases made of it
+    elif shard is None or shard.value == -1:
         found.pop("dp_shard", None)
         fill = "dp_shard"
     yield Recipe(

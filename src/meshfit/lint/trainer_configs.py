@@ -20,10 +20,15 @@ _LLAMAFACTORY: Final = MESH_KEYS["llamafactory"]
 _VLLM: Final = MESH_KEYS["vllm"]
 
 _NEMO_STRATEGIES: Final = frozenset({"fsdp2", "megatron_fsdp", "ddp"})
-_NEMO_SIGNS: Final = ("step_scheduler", "dist_env", "recipe")
+_NEMO_SIGNS: Final = ("step_scheduler", "dist_env")
 _NEMO_OTHERS: Final = frozenset({"sequence_parallel", "moe_mesh", "pp_batch_size", "world_size"})
 _MODEL_FACTS: Final = ("hidden_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers", "vocab_size")
-_TRAINING_SIGNS: Final = ("datasets", "dataset", "adapter", "sequence_len", "micro_batch_size", "output_dir", "stage")
+_AXOLOTL_SIGNS: Final = frozenset(
+    {
+        *("datasets", "sequence_len", "micro_batch_size", "sample_packing", "dataset_prepared_path", "val_set_size"),
+        *("pad_to_sequence_len", "adapter", "fsdp_config", "plugins", "special_tokens", "rl", "trl"),
+    }
+)
 
 
 def read_nemo(root: Branch) -> Iterator[Recipe]:
@@ -35,14 +40,11 @@ def read_nemo(root: Branch) -> Iterator[Recipe]:
 
 
 def _is_nemo(root: Branch, section: Branch) -> bool:
-    if any(
-        "nemo_automodel" in (root.text(*path) or "") for path in (("distributed", "_target_"), ("model", "_target_"))
-    ):
-        return True
+    """`distributed` is a word of many tools, `strategy` too: NeMo's own words must stand beside it."""
+    targets = (root.text(name, "_target_") or "" for name in ("distributed", "model", "teacher_model"))
+    signed = any("nemo_automodel" in target for target in targets) or any(root.has(sign) for sign in _NEMO_SIGNS)
     strategy = (section.text("strategy") or "").lower()
-    return strategy in _NEMO_STRATEGIES or (
-        any(root.has(sign) for sign in _NEMO_SIGNS) and any(key in _NEMO for key in section.entries)
-    )
+    return signed and (strategy in _NEMO_STRATEGIES or any(key in _NEMO for key in section.entries))
 
 
 def _nemo(section: Branch, model: Branch | None) -> Recipe:
@@ -87,7 +89,7 @@ _NEMO_MODELS: Final = (
 
 def read_axolotl(root: Branch) -> Iterator[Recipe]:
     """A config of axolotl, which makes accelerate's mesh of it, and its `vllm` section for reinforcement learning."""
-    if text(root, "base_model") is None or not any(root.has(sign) for sign in _TRAINING_SIGNS):
+    if text(root, "base_model") is None or len(_AXOLOTL_SIGNS.intersection(root.entries)) < 2:
         return
     model = text(root, "base_model_config") or text(root, "base_model")
     yield from _axolotl_mesh(root, model)
@@ -137,7 +139,7 @@ def _axolotl_mesh(root: Branch, model: Written | None) -> Iterator[Recipe]:
 
 def read_llamafactory(root: Branch) -> Iterator[Recipe]:
     """A config of LLaMA-Factory with Megatron sizes, or, in its second form, the sizes of its own mesh."""
-    if any(root.has(sign) for sign in ("stage", "finetuning_type", "template")):
+    if root.has("stage") or root.has("finetuning_type"):
         model = text(root, "model_name_or_path")
         found, problems = mesh_of(root, _LLAMAFACTORY, Consequence.CLEAN, slips=True, strict=True)
         if root.has("model_name_or_path") and found:
@@ -150,7 +152,11 @@ def read_llamafactory(root: Branch) -> Iterator[Recipe]:
                 model=model,
                 problems=problems,
             )
-    elif root.has("dist_config") and (found := sizes(root, {"cp_size": "cp", "dp_size": "dp"}, strict=True)):
+    elif (
+        root.has("dist_config")
+        and root.has("cp_mode")
+        and (found := sizes(root, {"cp_size": "cp", "dp_size": "dp"}, strict=True))
+    ):
         yield Recipe(
             tool="llamafactory",
             spot=place(root, "cp_size") if root.has("cp_size") else root.spot,

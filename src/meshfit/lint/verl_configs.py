@@ -36,10 +36,16 @@ def read_verl(root: Branch) -> Iterator[Recipe]:
     nodes, each = number(root, "trainer", "nnodes"), number(root, "trainer", "n_gpus_per_node")
     for path, model in _ROLES:
         role = root.branch(*path)
-        if role is not None:
+        if role is None or role.value("enable") is False:
+            continue
+        if role.value("enable_resource_pool") is True:
+            yield from _training(root, role, text(root, *model), None, None)
+        else:
             yield from _training(root, role, text(root, *model), nodes, each)
     rollout = root.branch("actor_rollout_ref", "rollout")
     if rollout is not None:
+        if root.branch("rollout") is not None:  # ranks of its own
+            nodes, each = number(root, "rollout", "nnodes"), number(root, "rollout", "n_gpus_per_node")
         yield from _sampling(root, rollout, nodes, each)
 
 
