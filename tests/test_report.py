@@ -12,7 +12,7 @@ from inline_snapshot import snapshot
 from meshfit.errors import MeshfitError
 from meshfit.facts import Origin
 from meshfit.mesh import MeshSpec
-from meshfit.render.json_format import to_json
+from meshfit.render.json_format import as_json
 from meshfit.render.text import error_text, render
 from meshfit.report import Consequence, Report, Severity, UnknownFact, UnsupportedMeshError, Violation
 
@@ -176,7 +176,7 @@ def test_colours_change_nothing_but_colours() -> None:
 
 def test_json_is_the_report_with_its_schema() -> None:
     """Every field of a violation, and the number of the schema."""
-    decoded = json.loads(to_json(report(violation(), versions={"transformers": "5.23.0"}).to_dict()))
+    decoded = json.loads(as_json(report(violation(), versions={"transformers": "5.23.0"}).to_dict()))
     assert decoded == snapshot(
         {
             "schema": 1,

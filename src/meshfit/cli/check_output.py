@@ -57,12 +57,12 @@ def _text(answers: Sequence[Answer], options: argparse.Namespace) -> str:
 
 
 def _json(answers: Sequence[Answer], options: argparse.Namespace) -> str:
-    from meshfit.render.json_format import to_json
+    from meshfit.render.json_format import as_json
 
     if len(answers) == 1:
-        return to_json(_as_dict(answers[0], options))
+        return as_json(_as_dict(answers[0], options))
     listed = [{"given": a.given, **(_as_dict(a, options) if a.reports else {"error": a.mistake})} for a in answers]
-    return to_json({"ok": all(each.get("ok", False) for each in listed), "targets": listed})
+    return as_json({"ok": all(each.get("ok", False) for each in listed), "targets": listed})
 
 
 def _as_dict(answer: Answer, options: argparse.Namespace) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["SCHEMA", "to_json"]
+__all__ = ["SCHEMA", "as_json"]
 
 SCHEMA: Final = 1
 """Raised when a key is removed, renamed or changes its meaning."""
 
 
-def to_json(values: Mapping[str, Any]) -> str:
+def as_json(values: Mapping[str, Any]) -> str:
     """One JSON object, indented by two, ASCII only so that every terminal and pipe carries it."""
     return json.dumps({"schema": SCHEMA, **values}, indent=2)
