@@ -14,7 +14,7 @@ from meshfit.cli import explain_error_command
 from meshfit.cli.main import main
 
 ROOT = Path(__file__).parents[2]
-LOG = ROOT / "tests" / "crashes" / "logs" / "kv_heads.txt"
+LOG = ROOT / "examples" / "crash.log"
 EXAMPLE = str(ROOT / "examples" / "llama-8b")
 NAMES_NOTHING = "KeyError: 'labels'\n"
 

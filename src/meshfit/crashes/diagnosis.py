@@ -31,7 +31,7 @@ _TOLD: Final = tuple((axis, re.compile(rf"(?<![\w.]){names}['\"`]?\s?[=: ]\s?(\d
 _TOLD_LITERALS: Final = ("tp_size", "pp_size", "cp_size", "parallel_size", "parallel-size", "parallel_degree")
 _CODE_OF_AXIS: Final = (
     ("tp", ("distributed/tensor_parallel.py", "tensor/parallel/")),
-    ("pp", ("distributed/pipeline_parallel.py", "distributed/pipelining/")),
+    ("pp", ("transformers/distributed/pipeline_parallel.py", "distributed/pipelining/")),
     ("cp", ("context_parallel",)),
 )
 _ERROR: Final = re.compile(r"^(?:[A-Za-z_]\w{0,60}\.){0,8}[A-Z]\w{0,80}(?:Error|Exception|Interrupt|Exit)\b(?::|$)")
@@ -91,12 +91,14 @@ def diagnose(raw: bytes, sizes: Mapping[str, int] | None = None) -> Diagnosis:
         sizes: axis -> size of the mesh that ran, where the user gives it; the log's own words count otherwise.
     """
     log = Log(raw)
-    known = dict(sizes) if sizes is not None else _told_sizes(log)
+    # what a log prints of its arguments gives numbers a meaning, but does not say that the axis has to do with an error
+    given = dict(sizes or {})
+    known = given if sizes is not None else _told_sizes(log)
     causes: list[Found] = []
     conditional: list[Found] = []
     after: dict[Kind, list[Found]] = {Kind.HANG: [], Kind.SURVIVOR: []}
     for pattern in PATTERNS:
-        for found, in_use in _matches(log, pattern, known):
+        for found, in_use in _matches(log, pattern, known, given):
             if pattern.kind is not Kind.CAUSE:
                 after[pattern.kind].append(found)
             elif in_use:
@@ -116,7 +118,9 @@ def diagnose(raw: bytes, sizes: Mapping[str, int] | None = None) -> Diagnosis:
     )
 
 
-def _matches(log: Log, pattern: Pattern, sizes: Mapping[str, int]) -> Iterator[tuple[Found, bool]]:
+def _matches(
+    log: Log, pattern: Pattern, sizes: Mapping[str, int], given: Mapping[str, int]
+) -> Iterator[tuple[Found, bool]]:
     """Each distinct text of the pattern, and whether the axis it needs is in use."""
     lines: dict[str, list[Line]] = {}
     texts: dict[str, re.Match[str]] = {}
@@ -128,7 +132,7 @@ def _matches(log: Log, pattern: Pattern, sizes: Mapping[str, int]) -> Iterator[t
     for text, match in texts.items():
         first = lines[text][0]
         frames = log.frames(first) if pattern.kind is Kind.CAUSE else ()
-        axes = _axes(frames, sizes)
+        axes = _axes(frames, given)
         reading = pattern.read(match, Scene(frames, sizes, axes))
         if reading is not None and (reading.certain or not _unused(reading.codes or pattern.codes, sizes)):
             ranks = tuple(sorted({line.rank for line in lines[text] if line.rank is not None}))
@@ -142,8 +146,8 @@ def _unused(codes: tuple[str, ...], sizes: Mapping[str, int]) -> bool:
     return bool(codes) and sizes.get(codes[0][:2].lower()) == 1
 
 
-def _axes(frames: Iterable[Frame], sizes: Mapping[str, int]) -> frozenset[str]:
-    used = {axis for axis, size in sizes.items() if size > 1}
+def _axes(frames: Iterable[Frame], given: Mapping[str, int]) -> frozenset[str]:
+    used = {axis for axis, size in given.items() if size > 1}
     for frame in frames:
         path = frame.path.replace("\\", "/")
         used.update(axis for axis, parts in _CODE_OF_AXIS if any(part in path for part in parts))

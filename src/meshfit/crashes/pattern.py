@@ -27,7 +27,8 @@ class Scene(NamedTuple):
     Args:
         frames: the traceback that ends in the line, the innermost frame last.
         sizes: axis -> size of the mesh, given by the user or told by the log; 1 where it is known to be unused.
-        axes: the axes that are in use: sizes above 1, and those whose code is in the traceback.
+        axes: the axes that surely are in use: those the user gives a size above 1, and those whose code is in the
+            traceback.
     """
 
     frames: tuple[Frame, ...] = ()

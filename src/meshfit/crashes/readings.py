@@ -28,6 +28,9 @@ _LAYER: Final = "model.layers.*"
 _EXPERTS: Final = f"{_LAYER}.mlp.experts.down_proj"
 _QUERY: Final = re.compile(r"\b(?:q_proj|wq|query|q_b_proj)\b")
 _KEY: Final = re.compile(r"\b(?:k_proj|v_proj|wk|wv|key|value)\b")
+_WIDEST_HEAD: Final = 512
+_MOST_RANKS: Final = 64
+"""What a text alone must stay within: masks and images are reshaped too, and their last size is a length."""
 _SHOWN: Final = 4
 """Meshes that are listed when the size of the axis is not known."""
 
@@ -174,6 +177,9 @@ def _part_of_a_head(shape: list[int], width: int, head: int, scene: Scene) -> Re
     codes = {(True, False): ("TP003", "TP002"), (False, True): ("TP002",)}.get((query, key), ("TP002", "TP003"))
     fact = "num_attention_heads" if codes[0] == "TP003" else "num_key_value_heads"
     tp = scene.sizes.get("tp")
+    plausible = head <= _WIDEST_HEAD and head % 8 == 0 and held.denominator <= _MOST_RANKS
+    if not (plausible or "tp" in scene.axes):
+        return None
     if tp is None:
         counts = [(size, held * size) for size in range(2, 129) if (held * size).denominator == 1]
         shown = ", ".join(f"{count} with tp_size {size}" for size, count in counts[:_SHOWN])
@@ -196,9 +202,9 @@ def _number(value: Fraction) -> str:
     return text if Fraction(text) == value else str(value)
 
 
-def grouped_rows(match: re.Match[str], scene: Scene) -> Reading:
+def grouped_rows(match: re.Match[str], scene: Scene) -> Reading:  # noqa: ARG001 - the signature of a reader
     """The grouped matmul refused rows that do not start at multiples of 16 bytes."""
-    return Reading(f"rows must start at multiples of {match['bytes']} bytes", certain="tp" in scene.axes)
+    return Reading(f"rows must start at multiples of {match['bytes']} bytes")
 
 
 def mixed_tensors(match: re.Match[str], scene: Scene) -> Reading:  # noqa: ARG001 - the signature of a reader

@@ -37,7 +37,10 @@ def _missing_part(match: re.Match[str], scene: Scene) -> Reading | None:
     """An attribute error: of the code that splits a model into stages, or of a forward that met a stand-in layer."""
     owner, attribute = match["owner"], match["attribute"]
     told = f"{owner} has no {attribute}" if attribute else ""
-    if any(frame.path.endswith("distributed/pipeline_parallel.py") for frame in scene.frames):
+    if any(
+        frame.path.replace("\\", "/").endswith("transformers/distributed/pipeline_parallel.py")
+        for frame in scene.frames
+    ):
         return Reading(told, {"pp": scene.sizes.get("pp", 2)}, certain=attribute in _PARTS)
     if attribute == "past_key_values":
         return Reading(told, codes=("PP003",), certain=False) if re.search(r"Output(?:With|$)", owner) else None
@@ -183,7 +186,7 @@ _FORWARDS: Final = (
         "TP010",
         "transformers",
         f"{_DTENSOR}/placement_types.py, under transformers' tied head",
-        lambda match, scene: Reading(certain="tp" in scene.axes),  # noqa: ARG005
+        needs="tp",
     ),
     crash(
         "strides should be multiple of",
@@ -192,6 +195,7 @@ _FORWARDS: Final = (
         "transformers",
         "torch 2.13 `grouped_mm`, under transformers integrations/moe.py",
         grouped_rows,
+        needs="tp",
     ),
     crash(
         "of _ToTorchTensor is a view and is being modified inplace",
