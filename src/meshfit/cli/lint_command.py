@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -149,6 +148,7 @@ def _code(results: Iterable[FileResult]) -> int:
 
 
 def _text(results: list[FileResult], models: Models, options: argparse.Namespace) -> str:
+    from meshfit.cli.terminal import wants_color
     from meshfit.lint import output
     from meshfit.lint.recipe import BROKEN
 
@@ -164,14 +164,9 @@ def _text(results: list[FileResult], models: Models, options: argparse.Namespace
         from meshfit.render.github import to_github
 
         return to_github(notices)
-    lines = list(output.findings_text(results, color=_wants_color()))
+    lines = list(output.findings_text(results, color=wants_color()))
     if options.show_unknown:
         lines += output.unknown_lines(results, sorted(models.missing))
     if options.statistics:
         lines += output.statistics(results)
     return "\n".join(lines)
-
-
-def _wants_color() -> bool:
-    """A terminal that shows colours, and a user who did not decline them (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

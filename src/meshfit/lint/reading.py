@@ -28,9 +28,9 @@ SUFFIXES: Final = {
 
 _SHEBANG: Final = re.compile(r"#![^\n]*?\b(?:ba|z|da|k)?sh\b")
 
-_MESH_WORDS: Final = re.compile(
-    rb"paral|\b[tpce]p_?s|fsdp_size|dp_(?:size|shard|replicate)|autotp|distributed_config|distributed:|megatron_lm_"
-    rb"|vllm|device_mesh|MeshSpec|for_mesh|DistributedConfig"
+_MESH_WORDS: Final = (
+    *(b"paral", b"tp_s", b"pp_s", b"cp_s", b"ep_s", b"dp_s", b"dp_r", b"tpsi", b"cpsi", b"autotp", b"distributed"),
+    *(b"megatron_lm_", b"vllm", b"device_mesh", b"MeshSpec", b"for_mesh", b"DistributedConfig"),
 )
 """What no mesh is written without; a mistake in a key is at most a few letters away from one."""
 
@@ -56,7 +56,7 @@ def format_of(path: str, start: str = "") -> str | None:
 
 def may_hold_mesh(raw: bytes) -> bool:
     """Whether bytes of a file can say anything of a mesh: most files of a folder cannot, and are not parsed."""
-    return _MESH_WORDS.search(raw) is not None
+    return any(word in raw for word in _MESH_WORDS)  # a pattern of alternatives takes twenty times as long
 
 
 def holds_mesh_keys(raw: bytes) -> bool:
