@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "command_module", "parser"]
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "check": "say whether a model runs on a mesh",
+        "fit": "list the meshes that a model runs on",
         "explain": "say what a rule is, why, and what to do instead",
         "rules": "list the rules",
         "explain-error": "name the rule behind a traceback or a log",

@@ -7,7 +7,7 @@ not that axes are independent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Final, NamedTuple
 
@@ -83,6 +83,7 @@ class Sweep:
             for axis in ("mesh", *AXES)
         }
         self._tell = tell or (lambda _: None)
+        self._begun = 0.0, 1.0
 
     def meshes(self, world: int, fixed: Mapping[str, int], *, keep: int | None) -> Found:
         """The legal meshes of `world` ranks.
@@ -95,68 +96,107 @@ class Sweep:
             fixed: axis -> the one size to try.
             keep: rows to keep; None for all.
         """
-        kept: dict[tuple[int, int], list[Row]] = {}
-        legal: dict[str, set[int]] = {axis: set() for axis in ORDER}
-        count = 0
-        for row in self._walk(world, fixed):
-            count += 1
-            rows = kept.setdefault(row[:2], [])
-            # rows come smallest sizes first, so the first of each quality are the best of it
-            if keep is None or len(rows) < keep:
-                rows.append(row)
-            for axis, size in zip(ORDER, row.sizes, strict=True):
-                legal[axis].add(size)
-        best = [row for quality in sorted(kept) for row in kept[quality]]
-        return Found(count, tuple(best[:keep]), {axis: tuple(sorted(sizes)) for axis, sizes in legal.items()})
+        walk = _Walk(self._rules, world, fixed, keep, self._tell)
+        walk.run()
+        best = [row for quality in sorted(walk.kept) for row in walk.kept[quality]]
+        legal = {axis: tuple(sorted(sizes)) for axis, sizes in walk.legal.items()}
+        return Found(walk.total, tuple(best[:keep]), legal)
 
     def fits(self, world: int, fixed: Mapping[str, int]) -> bool:
         """Whether any mesh of the world is legal."""
-        return next(self._walk(world, fixed), None) is not None
+        return _Walk(self._rules, world, fixed, 0, self._tell, first_only=True).run()
 
-    def _walk(self, world: int, fixed: Mapping[str, int]) -> Iterator[Row]:
-        left, over = divmod(world, prod(size for axis, size in fixed.items() if axis != "ep"))
+
+class _Walk:
+    """One way through the sizes of a world, axis by axis, that leaves a size out once a rule refuses it.
+
+    Args:
+        rules: axis, or "mesh" -> the rules that judge it.
+        world, fixed, keep, tell: as `Sweep` has them.
+        first_only: stop at the first legal mesh.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Sequence[RuleMemory]],
+        world: int,
+        fixed: Mapping[str, int],
+        keep: int | None,
+        tell: Callable[[float], None],
+        *,
+        first_only: bool = False,
+    ) -> None:
+        self.total = 0
+        self.kept: dict[tuple[int, int], list[Row]] = {}
+        self.legal: dict[str, set[int]] = {axis: set() for axis in ORDER}
+        self._rules = rules
+        self._fixed = fixed
+        self._keep = keep
+        self._tell = tell
+        self._first_only = first_only
+        self._sizes: Sizes = {WORLD: world}
         free = [axis for axis in ORDER if axis not in fixed and axis != "ep"]
-        if over or (left != 1 and not free):
-            return
-        sizes = {WORLD: world}
-        judged = self._judge(WORLD, 1, [(memory, memory.start) for memory in self._rules["mesh"]], sizes)
-        if judged is not None:
-            start = _Place(0, left, *judged)
-            yield from self._visit(start, sizes, fixed, _Choices(world, free[-1] if free else ""))
+        self._choices = _Choices(world, free[-1] if free else "")
+        self._left, over = divmod(world, prod(size for axis, size in fixed.items() if axis != "ep"))
+        self._possible = not over and (bool(free) or self._left == 1)
+        self._begun = 0.0, 1.0
 
-    def _visit(self, place: _Place, sizes: Sizes, fixed: Mapping[str, int], choices: _Choices) -> Iterator[Row]:
-        depth, left, warnings, unknown, pending = place
+    def run(self) -> bool:
+        """Whether there is a legal mesh."""
+        start = [(memory, memory.start) for memory in self._rules["mesh"]]
+        judged = self._judged(WORLD, (), start) if self._possible else None
+        return judged is not None and self._visit(0, self._left, *judged)
+
+    def _visit(self, depth: int, left: int, warnings: int, unknown: int, pending: Pending) -> bool:
+        """Whether a legal mesh has the sizes that are given so far; those that are found are counted and kept."""
         if depth == len(ORDER):
-            yield Row(warnings, unknown, tuple([sizes[axis] for axis in ORDER]))
-            return
+            self._take(warnings, unknown)
+            return True
         axis = ORDER[depth]
-        known = axis in fixed
-        tried = (fixed[axis],) if known else choices.of(axis, left)
+        known = self._fixed.get(axis)
+        tried = self._choices.of(axis, left) if known is None else (known,)
+        shared = known is None and axis != "ep"
+        waited_for = any(point.axis == axis for _, point in pending)
+        any_found = False
         for number, size in enumerate(tried):
-            sizes[axis] = size
-            judged = self._judge(axis, size, pending, sizes)
-            if judged is not None:
-                rest = left if known or axis == "ep" else left // size
-                below = _Place(depth + 1, rest, warnings + judged[0], unknown + judged[1], judged[2])
-                yield from self._visit(below, sizes, fixed, choices)
+            self._sizes[axis] = size
             if depth == 0:
-                self._tell((number + 1) / len(tried))
-        del sizes[axis]
+                self._begun = number / len(tried), 1 / len(tried)
+            rules = self._rules[axis] if size > 1 else ()
+            judged = self._judged(axis, rules, pending) if rules or waited_for else (0, 0, pending)
+            if judged is not None:
+                more, lacking, still = judged
+                rest = left // size if shared else left
+                if self._visit(depth + 1, rest, warnings + more, unknown + lacking, still):
+                    self.legal[axis].add(size)
+                    any_found = True
+                    if self._first_only:
+                        break
+            if depth <= 1:
+                begun, share = self._begun
+                self._tell(begun + share * ((number + 1) / len(tried) if depth else 1))
+        del self._sizes[axis]
+        return any_found
 
-    def _judge(
-        self, axis: str, size: int, pending: Pending, sizes: Sizes
-    ) -> tuple[int, int, list[tuple[RuleMemory, Asked]]] | None:
-        """What the rules say once `axis` has that size: warnings, unknown facts, rules still open; None: refused.
+    def _take(self, warnings: int, unknown: int) -> None:
+        self.total += 1
+        rows = self.kept.setdefault((warnings, unknown), [])
+        # meshes come smallest sizes first, so the first of each quality are the best of it
+        if self._keep is None or len(rows) < self._keep:
+            rows.append(Row(warnings, unknown, tuple([self._sizes[axis] for axis in ORDER])))
 
-        The rules that are pending ask for sizes that were not known before; those of the axis run where it is used.
+    def _judged(self, axis: str, rules: Sequence[RuleMemory], pending: Pending) -> tuple[int, int, Pending] | None:
+        """What is said once `axis` has its size: warnings, unknown facts, and which rules are open; None: refused.
+
+        Rules that are pending ask for sizes that were not known before; `rules` are those of the axis itself.
         """
         warnings = unknown = 0
         still = []
-        for memory, point in pending:
-            if point.axis is not None and point.axis != axis:
+        for memory, point in (*pending, *((memory, memory.start) for memory in rules)):
+            if point.axis is not None and point.axis != axis and point is not memory.start:
                 still.append((memory, point))
                 continue
-            reached = memory.follow(point, sizes)
+            reached = memory.follow(point, self._sizes)
             outcome = reached.outcome
             if outcome is None:
                 still.append((memory, reached))
@@ -165,28 +205,7 @@ class Sweep:
             else:
                 warnings += outcome.warnings
                 unknown += outcome.unknown
-        if size > 1:
-            for memory in self._rules[axis]:
-                reached = memory.follow(memory.start, sizes)
-                outcome = reached.outcome
-                if outcome is None:
-                    still.append((memory, reached))
-                elif outcome.refuses:
-                    return None
-                else:
-                    warnings += outcome.warnings
-                    unknown += outcome.unknown
         return warnings, unknown, still
-
-
-class _Place(NamedTuple):
-    """How far sizes are given: so many axes, with so many ranks left to share out, and what was said so far."""
-
-    depth: int
-    left: int
-    warnings: int
-    unknown: int
-    pending: Pending
 
 
 class _Choices:

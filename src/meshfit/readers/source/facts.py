@@ -20,6 +20,7 @@ from meshfit.readers.source.given import SIZES, refuse_wrong_sizes
 from meshfit.readers.source.index import ClassSource, Package, find_package
 from meshfit.readers.source.structure import structure_facts, walk
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Dim, Node
+from meshfit.readers.source.weight_shapes import weight_shapes
 
 __all__ = [
     "OF_TRANSFORMERS",
@@ -137,7 +138,8 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
     facts.update(_base_facts(frame, model))
     if facts.get("num_experts") and not _experts_are_exchangeable(model):
         facts["experts_implementation"] = "eager"
-    return ModelFacts(origins=origins, later=body_gathers(model), **facts)
+    later = {**body_gathers(model), "weight_shapes": lambda: weight_shapes(model)}
+    return ModelFacts(origins=origins, later=later, **facts)
 
 
 def plan_facts(model: Node) -> dict[str, Any]:
