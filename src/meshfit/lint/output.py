@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from meshfit.lint.sweep import FileResult
 from meshfit.notice import Notice, Place
+from meshfit.render.json_format import as_json
 from meshfit.report import Severity
 
 __all__ = ["findings_json", "findings_text", "statistics", "unknown_lines"]
-
-SCHEMA: Final = 1
-"""Raised when a key of the JSON is removed, renamed or changes its meaning."""
 
 _RESET: Final = "\033[0m"
 _COLORS: Final = {"error": "\033[31m", "warning": "\033[33m", "path": "\033[1m"}
@@ -84,7 +81,7 @@ def findings_json(results: Sequence[FileResult]) -> str:
         for result in results
         for recipe, report in result.recipes
     ]
-    return json.dumps({"schema": SCHEMA, "findings": findings, "meshes": meshes}, indent=2)
+    return as_json({"findings": findings, "meshes": meshes})
 
 
 def _as_json(notice: Notice) -> dict[str, Any]:
