@@ -12,6 +12,8 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+from meshfit.cli.parser import Parser
+
 __all__ = ["COMMANDS", "command_module", "parser"]
 
 COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -21,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "explain": "say what a rule is, why, and what to do instead",
         "rules": "list the rules",
         "explain-error": "name the rule behind a traceback or a log",
+        "completion": "print what makes a shell complete the command",
         "lint": "judge every mesh that files write down",
     }
 )
@@ -47,13 +50,13 @@ def command_module(name: str) -> ModuleType:
     return import_module(f"meshfit.cli.{name.replace('-', '_')}_command")
 
 
-def parser(filled: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
+def parser(filled: Iterable[str] = COMMANDS) -> Parser:
     """The parser of the whole program; `command` names the command that was given, None when there was none.
 
     Args:
         filled: the commands that get their options; the others are only listed.
     """
-    program = argparse.ArgumentParser(
+    program = Parser(
         prog="meshfit",
         description=TOPIC,
         formatter_class=_FORMATTER,
@@ -73,4 +76,5 @@ def parser(filled: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
         )
         if module:
             module.configure(command)
+    program.commands = commands.choices
     return program

@@ -76,7 +76,7 @@ def _answer(arguments: Sequence[str] | None) -> int:
 def _run(arguments: Sequence[str] | None) -> Verdict:
     given = list(sys.argv[1:] if arguments is None else arguments)
     program = parser(filled=[word for word in given if word in COMMANDS])
-    options = program.parse_args(given)
+    options = program.parse_all(given)
     if options.version:
         from importlib.metadata import version  # 55 ms, for this flag alone
 

@@ -1,0 +1,149 @@
+"""How every command behaves: its help, its complaints, what it loads, how a shell completes it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshfit.cli.arguments import COMMANDS, command_module, parser
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = "examples/llama-8b"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_helps_with_examples(run: Any, name: str) -> None:
+    """What it does first, then lines to copy; a purpose of one line in the list of all."""
+    code, out, err = run(name, "--help")
+    assert (code, err) == (0, "")
+    assert f"\n  meshfit {name} " in out or f"$(meshfit {name} " in out
+    assert "exit codes: 0" in out
+    assert COMMANDS[name] in " ".join(run("--help")[1].split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_of_a_help_is_understood(name: str) -> None:
+    """The options in it exist; nothing is run."""
+    lines = [
+        line.partition("   ")[0] for line in command_module(name).DESCRIPTION.splitlines() if line.startswith("  ")
+    ]
+    commands = [part.strip() for line in lines for part in line.strip().split("; ") if part.startswith("meshfit ")]
+    program = parser([name])
+    for command in commands:
+        words = command.partition("|")[0].partition(">")[0].replace("'", "").split()[1:]
+        assert program.parse_all(words).command == name
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("chekc x", "meshfit: argument COMMAND: invalid choice: 'chekc'; did you mean check?"),
+        ("zzzzzz", "meshfit: argument COMMAND: invalid choice: 'zzzzzz'; choose from check, "),
+        ("--versoin", "meshfit: unrecognized arguments: --versoin; did you mean --version?"),
+        (
+            "check x -m tp=2 --enigne=nemo",
+            "meshfit check: unrecognized arguments: --enigne=nemo; did you mean --engine?",
+        ),
+        ("check x -m tp=2 --wrld 8", "meshfit check: unrecognized arguments: --wrld 8; did you mean --world?"),
+        ("check x -m tp=2 --zzzzzz", "meshfit check: unrecognized arguments: --zzzzzz; meshfit check --help lists"),
+        ("check x -m tp=2 -f sarf", "meshfit check: argument -f/--format: invalid choice: 'sarf'; did you mean sarif?"),
+        ("check x", "meshfit check: the following arguments are required: -m/--mesh; meshfit check --help shows how"),
+        ("check x -m", "meshfit check: argument -m/--mesh: expected one argument"),
+        ("check x -m tp=2 --engine torchtitn", "meshfit: unknown engine 'torchtitn'; did you mean torchtitan?"),
+        (
+            "check x -m tpp=2",
+            "meshfit: unknown axis 'tpp' in 'tpp=2'; axes are tp, pp, cp, ep, dp_shard, dp_replicate, sp",
+        ),
+        ("check x -m tp=two", "meshfit: size 'two' of axis 'tp' in 'tp=two' is not a whole number >= 1"),
+        ("check LlamaForCausalML -m tp=2", "did you mean LlamaForCausalLM?"),
+        ("completion fish", "meshfit completion: argument SHELL: invalid choice: 'fish'; choose from bash, zsh, tcsh"),
+    ],
+)
+def test_a_slip_is_told_in_one_line_with_what_was_meant(run: Any, line: str, complaint: str) -> None:
+    """Of a command, an option, a choice, an engine, an axis, a class."""
+    code, out, err = run(*line.split())
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert complaint in err
+
+
+def test_a_complaint_stays_on_one_line_whatever_was_written(run: Any) -> None:
+    """A line end in a word is no line of the complaint."""
+    assert run("check", "x", "-m", "tp=2", "--a\nb")[2].count("\n") == 1
+
+
+# --- what is loaded
+
+_PROBE = """
+import sys
+from meshfit.cli.main import main
+code = main(sys.argv[1:])
+heavy = {"torch", "transformers", "accelerate", "numpy", "huggingface_hub", "mypy", "pydantic", "typer"}
+print(*sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def loaded(*words: str) -> str:
+    """The frameworks that a command of these words loads."""
+    ended = subprocess.run([sys.executable, "-c", _PROBE, *words], capture_output=True, text=True, check=True, cwd=ROOT)
+    return ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"check {EXAMPLE} -m tp=2 --engine all --show-unknown",
+        f"check {EXAMPLE} LlamaForCausalLM no/where examples.own_class:MyLlamaForCausalLM -m tp=16 --tied",
+        f"check {EXAMPLE} -m tp=16 --format sarif",
+        f"check {EXAMPLE} -m tp=16 --format github",
+        f"fit {EXAMPLE} --world 8",
+        "explain TP002",
+        "rules",
+        "lint examples",
+        "completion bash",
+        "--help",
+        "--version",
+    ],
+)
+def test_no_command_loads_a_framework(line: str) -> None:
+    """In a process of its own."""
+    assert loaded(*line.split()) == ""
+
+
+@pytest.mark.torch
+def test_a_framework_would_be_seen() -> None:
+    """`--live` is the option that loads one."""
+    assert loaded("check", EXAMPLE, "-m", "tp=2", "--live").split()[-2:] == ["torch", "transformers"]
+
+
+# --- completion
+
+_BASH = """
+source /dev/stdin <<< "$(cat)"
+complete() {{ COMP_WORDS=("$@"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _shtab_meshfit; echo "${{COMPREPLY[@]}}"; }}
+{calls}
+"""
+
+
+def test_bash_completes_commands_options_choices_and_paths(run: Any) -> None:
+    """The script is run by bash itself."""
+    bash = shutil.which("bash")
+    assert bash is not None
+    code, script, _ = run("completion", "bash")
+    calls = ["che", "check --eng", "check --engine transf", "check --format sa", "check examp"]
+    program = _BASH.format(calls="\n".join(f"complete meshfit {call}" for call in calls))
+    ended = subprocess.run([bash, "-c", program], input=script, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert (code, ended.stdout.split()) == (0, ["check", "--engine", "transformers", "sarif", "examples"])
+
+
+@pytest.mark.parametrize(("shell", "mark"), [("zsh", "#compdef meshfit"), ("tcsh", "complete meshfit")])
+def test_other_shells_have_a_script(run: Any, shell: str, mark: str) -> None:
+    """With every command in it."""
+    code, out, err = run("completion", shell)
+    assert (code, err) == (0, "")
+    assert mark in out
+    assert all(name in out for name in COMMANDS)
