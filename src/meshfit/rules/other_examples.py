@@ -163,7 +163,7 @@ _EXPERT: Final = (
     ),
     Example("EP003", "nemo", "ep=4", "num_experts: 6", {"num_experts": 6}),
     Example("EP004", "transformers", "ep=2", "any model"),
-    Example("EP004", "torchtitan", "ep=8,dp_shard=4", "any model"),
+    Example("EP004", "nemo", "ep=8", "torchrun starts 4 ranks", {"world_size": 4}),
     Example(
         "EP005",
         "transformers",

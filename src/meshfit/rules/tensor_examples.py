@@ -43,7 +43,6 @@ EXAMPLES: Final = (
         "num_attention_heads: 12, and a TP plan with q_proj colwise",
         {"tp_plan": _COLUMN_Q, "modules": {_Q: ModuleInfo("Linear", 768, ("num_attention_heads", 12))}},
     ),
-    Example("TP004", "torchtitan", "tp=4", "Mamba layers with 2 groups", {"mamba_groups": 2}),
     Example(
         "TP005",
         "transformers",
