@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from meshfit.cli.verdict import Verdict
@@ -91,7 +90,8 @@ def run(options: argparse.Namespace) -> Verdict:
         strict=options.strict,
     )
     choice = Choice(_codes(options.select), _codes(options.ignore), options.unused_ignores)
-    results = list(_results(find_files(options.paths, options.exclude), question, choice, options.stdin_filename))
+    files = list(find_files(options.paths, options.exclude))
+    results = list(_results(files, question, choice, options.stdin_filename))
     if options.write_baseline:
         found = [(notice, result.lines) for result in results if not result.broken for notice in result.notices]
         number = write_baseline(options.write_baseline, found)
@@ -114,27 +114,16 @@ def _codes(listed: str | None) -> tuple[str, ...]:
     return tuple(code.strip() for code in (listed or "").split(",") if code.strip())
 
 
-def _results(files: Iterable[Found], question: Question, choice: Choice, stdin: str | None) -> Iterator[FileResult]:
+def _results(files: Sequence[Found], question: Question, choice: Choice, stdin: str | None) -> Iterator[FileResult]:
+    from meshfit.cli.progress import progress
     from meshfit.lint.sweep import lint_file
 
-    for number, found in enumerate(files):
-        _tell_progress(number)
-        shown = stdin if found.path == "-" else None
-        result = lint_file(found, question, choice, shown=shown)
-        if result is not None:
-            yield result
-    _tell_progress(None)
-
-
-def _tell_progress(number: int | None) -> None:
-    """A counter on terminals, from the hundredth file on."""
-    if not sys.stderr.isatty():
-        return
-    if number is None:
-        sys.stderr.write("\r\033[K")
-    elif number and number % 100 == 0:
-        sys.stderr.write(f"\r{number} files")
-        sys.stderr.flush()
+    with progress("linting") as tell:
+        for number, found in enumerate(files):
+            tell(number / len(files))
+            result = lint_file(found, question, choice, shown=stdin if found.path == "-" else None)
+            if result is not None:
+                yield result
 
 
 def _code(results: Iterable[FileResult]) -> int:
