@@ -149,7 +149,9 @@ def _wrapped(label: str, text: str) -> list[str]:
     import textwrap
 
     indent = " " * _LABEL
-    wrapped = textwrap.wrap(text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+    wrapped = textwrap.wrap(
+        text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
     return [f"  {label}".ljust(_LABEL) + wrapped[0][_LABEL:], *wrapped[1:]]
 
 
