@@ -66,7 +66,6 @@ class MeshfitPlugin(Plugin):
         self.settings = read_options(options.config_file)
         distrust(options)
         self._daemon = options.fine_grained_incremental
-        self._foreign_state: list[Any] = [_SCHEMA]
         self._own_state = [_SCHEMA, self.settings.state()]
         # mypy asks tens of thousands of times, so it asks tables: a method would cost more than all verdicts together
         hooks = {name: self._hook(hook) for name, hook in _FUNCTIONS.items()}
@@ -82,7 +81,7 @@ class MeshfitPlugin(Plugin):
 
     def report_config_data(self, ctx: ReportConfigContext) -> Any:
         """What a cached verdict rests on besides source: options are none of an installed package's concern."""
-        return self._foreign_state if "site-packages" in ctx.path or "typeshed" in ctx.path else self._own_state
+        return None if "site-packages" in ctx.path or "typeshed" in ctx.path else self._own_state
 
     def get_customize_class_mro_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Record what a class says of itself, beside its other facts in mypy's cache."""

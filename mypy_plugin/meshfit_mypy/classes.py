@@ -42,7 +42,7 @@ from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fie
 from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.class_writes import plain_name, writes_of
 from meshfit_mypy.parts import parts, targets
-from meshfit_mypy.texts import keep
+from meshfit_mypy.texts import keep, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +57,7 @@ KEY: Final = "meshfit"
 HANDS_ON: Final = "meshfit_hands_on"
 """There for a class whose own `validate_for_mesh` hands its mesh on to the one it overrides."""
 
+_LIBRARIES: Final = (b"torch", b"transformers", b"meshfit")
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}
 
 
@@ -67,7 +68,10 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
         cls: the class, its body as it was parsed.
         tree: the file that holds it; without it, what the file does to the class from outside goes unseen.
     """
-    recorded = (_of_file(tree).get(cls) if tree is not None else None) or _recorded(cls, tree)
+    others = {} if tree is None else _of_file(tree)
+    if others is None:
+        return
+    recorded = others.get(cls) or _recorded(cls, tree)
     metadata = cls.info.metadata
     metadata[KEY] = recorded.summary
     metadata.pop(HANDS_ON, None)
@@ -80,16 +84,26 @@ class _Recorded(NamedTuple):
     hands_on: bool
 
 
-_kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, _Recorded]]]] = {}
+_kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, _Recorded] | None]]] = {}
 
 
-def _of_file(tree: MypyFile) -> dict[ClassDef, _Recorded]:
-    """Every class at the top of a file, summarised when mypy comes to the first: all at once takes half the time."""
+def _of_file(tree: MypyFile) -> dict[ClassDef, _Recorded] | None:
+    """Every class at the top of a file, summarised when mypy comes to the first: all at once takes half the time.
+
+    None for a file in which nothing has to do with models.
+    """
     kept = _kept.get(tree.fullname)
     if kept is None or kept[0] is not tree.defs:
-        kept = (tree.defs, {node: _recorded(node, tree) for node in tree.defs if type(node) is ClassDef})
+        classes = (node for node in tree.defs if type(node) is ClassDef)
+        kept = (tree.defs, {node: _recorded(node, tree) for node in classes} if _has_models(tree) else None)
         keep(_kept, tree.fullname, kept)
     return kept[1]
+
+
+def _has_models(tree: MypyFile) -> bool:
+    """Whether a file may define models: an installed one that names none of their libraries does not."""
+    text = text_of(tree) if "site-packages" in tree.path else None
+    return text is None or any(word in text.raw for word in _LIBRARIES)
 
 
 def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
