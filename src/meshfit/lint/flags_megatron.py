@@ -112,13 +112,17 @@ def _recipe(flags: Flags, whole: Spot, ranks: Ranks, *, tool: str, aliases: bool
         own.add("cp")
     counted = not flags.has("tensor_parallel_num_weight_shards", "gtp_weight_remat_size")
     own_model = tool == "megatron"
+    settings = flags.settings(_MEGATRON_COUNTS, _MEGATRON_SWITCHES, whole, complete=complete)
+    if not own_model:
+        # ms-swift sets what Megatron-LM takes from tp, swift/megatron/arguments/megatron_args.py
+        settings.setdefault("expert_tensor_parallel_size", Written(1, whole, "expert_tensor_parallel_size"))
     yield Recipe(
         tool=tool,
         spot=whole,
         engine="megatron",
         sizes=sizes,
         own=frozenset(own),
-        settings=flags.settings(_MEGATRON_COUNTS, _MEGATRON_SWITCHES, whole, complete=complete),
+        settings=settings,
         model=None if own_model else flags.word("model"),
         facts=_facts(flags) if own_model else {},
         world=ranks.world if counted else None,

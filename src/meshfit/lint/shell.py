@@ -23,7 +23,7 @@ _MOST_COMMANDS: Final = 20_000
 """Commands that are walked through, calls of functions included."""
 _DEEPEST: Final = 20
 """Functions and `bash -c` within each other."""
-_SIGNS: Final = ("paralle", "vllm", "_degree", "tp_size")
+_SIGNS: Final = ("paral", "vllm", "_degree", "tp_size")
 """Every spelling of a mesh has one of them."""
 
 _DECLARING: Final = frozenset({"export", "declare", "typeset", "local", "readonly"})

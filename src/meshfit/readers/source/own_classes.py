@@ -24,7 +24,7 @@ from meshfit.readers.source.facts import declared_config
 from meshfit.readers.source.index import ClassSource, Definition, External, ModuleSource, Package, find_package
 from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
 
-__all__ = ["OwnClass", "Program", "facts_of_own_class", "find_own_class"]
+__all__ = ["OwnClass", "Program", "facts_of_found", "facts_of_own_class", "find_own_class"]
 
 _CLOSED: Final = frozenset({*sys.stdlib_module_names, "torch", "meshfit", "typing_extensions", "numpy"})
 """Packages that are not followed: their classes are known by their names."""
@@ -169,7 +169,11 @@ def facts_of_own_class(target: str) -> ModelFacts:
         TargetError: as `find_own_class`.
         PlanError: a plan of the class is not a mapping.
     """
-    own = find_own_class(target)
+    return facts_of_found(find_own_class(target))
+
+
+def facts_of_found(own: OwnClass) -> ModelFacts:
+    """As `facts_of_own_class`, for a class that was found. Raises PlanError: a plan of it is not a mapping."""
     facts = resolve(own.mro, complete=not own.lost_bases, shipped=_shipped(own))
     custom = _registered(own, "custom_models", registries.custom_models)
     facts = as_registered(facts, _registered(own, "tp_plans", registries.tp_plans))
