@@ -75,6 +75,8 @@ def facts(**changes: Any) -> ModelFacts:
         "num_hidden_layers": 8,
         "vocab_size": 128,
         "num_experts": 8,
+        "intermediate_size": 128,
+        "moe_intermediate_size": 64,
         "heads_per_layer": (8,),
         "kv_heads_per_layer": (4,),
         "linear_num_key_heads": None,

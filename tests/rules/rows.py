@@ -13,6 +13,14 @@ from meshfit.facts import Conversion, ModuleInfo
 Q, OUT = (f"{LAYER}.self_attn.{name}_proj" for name in ("q", "o"))
 NORM = f"{LAYER}.self_attn.q_norm"
 
+DENSE: dict[str, Any] = {
+    "num_experts": None,
+    "parameters": {name: shape for name, shape in PARAMETERS.items() if not name.startswith(EXPERTS)},
+}
+"""A model without experts."""
+HYBRID = {"is_hybrid": True}
+SHARED_OUT: dict[str, Any] = {"settings": {"sequence_parallel": True}}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -107,7 +115,7 @@ TENSOR = [
     _row("TP003", "torchtitan", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
     _row("TP003", "transformers", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
     _row("TP003", "generic", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
-    _row("TP004", "torchtitan", "tp=4", "mamba_groups (2)", "tp_size (4)", mamba_groups=2),
+    _row("TP004", "torchtitan", "tp=4", "linear_num_key_heads (2)", "tp_size (4)", linear_num_key_heads=2),
     _row("TP005", "transformers", "tp=2", "nope", settings={"tp_plan": {"nope": "colwise"}}),
     _row("TP006", "transformers", "tp=2", "zzz", tp_plan={**TP_PLAN, Q: "zzz"}),
     _row("TP007", "transformers", "tp=2", "Conv1D", Q, modules={**MODULES, Q: ModuleInfo("Conv1D")}),
@@ -215,7 +223,7 @@ PIPELINE = [
     _row("PP005", "transformers", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
     _row("PP006", "transformers", "pp=3", "num_hidden_layers (8)", "pp_size (3)", "4 layers", good_mesh="pp=4"),
     _row("PP007", "nemo", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
-    _row("PP007", "torchtitan", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
+    _row("PP007", "torchtitan", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=10"),
     _row("PP008", "nemo", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
     _row("PP008", "torchtitan", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
     _row("PP009", "nemo", "pp=2", "encoder-decoder", is_encoder_decoder=True),
@@ -264,7 +272,7 @@ EXPERT = [
         "no module",
         ep_plan={**without(EP_PLAN, EXPERTS), f"{LAYER}.other": "ep_dispatch_experts"},
     ),
-    _row("EP002", "torchtitan", "ep=2,dp_shard=2", "MoE model", num_experts=None),
+    _row("EP002", "torchtitan", "ep=2,dp_shard=2", "MoE model", **DENSE),
     _row("EP003", "transformers", "ep=3,dp_shard=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2,dp_shard=2"),
     _row("EP003", "nemo", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
     _row("EP003", "torchtitan", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
@@ -296,10 +304,194 @@ PACKING = [
     _row("PK003", "generic", "ep=2", "MoE model", settings={"activation_checkpointing": True}),
 ]
 
-ROWS = (*WORLD, *TENSOR, *PIPELINE, *CONTEXT, *EXPERT, *PACKING)
+TORCHTITAN = [
+    _row("TP004", "torchtitan", "tp=4", "linear_num_value_heads (6)", "tp_size (4)", linear_num_value_heads=6),
+    _row("TP024", "torchtitan", "tp=4", "seq_len (6)", "tp_size (4)", seq_len=6),
+    _row("CP005", "torchtitan", "cp=2", "seq_len (6)", "2 * cp_size (4)", seq_len=6),
+    _row("PP007", "torchtitan", "pp=11", "num_hidden_layers (8)", "pp_size (11)", good_mesh="pp=10"),
+    _row(
+        "PP007",
+        "torchtitan",
+        "pp=6",
+        "num_hidden_layers (8)",
+        "2 stages a rank (12)",
+        settings={"pipeline_parallel_schedule": "Interleaved1F1B"},
+        good_mesh="pp=5",
+    ),
+    _row(
+        "PP007",
+        "torchtitan",
+        "pp=6",
+        "counted as 2 and 1",
+        "pp_size (6)",
+        settings={"pipeline_parallel_first_stage_less_layers": 2},
+        good_mesh="pp=5",
+    ),
+    _row(
+        "PP013",
+        "torchtitan",
+        "pp=4",
+        "(2) makes 5 stages",
+        "pp_size (4)",
+        settings={"pipeline_parallel_layers_per_stage": 2},
+        good_mesh="pp=5",
+    ),
+    _row(
+        "PP013",
+        "torchtitan",
+        "pp=5",
+        "(2) makes 5 stages",
+        "2 stages or more",
+        settings={"pipeline_parallel_layers_per_stage": 2, "pipeline_parallel_schedule": "LoopedBFS"},
+        good_mesh="tp=2",
+    ),
+    _row(
+        "EP004", "torchtitan", "ep=4,dp_shard=2,dp_replicate=2", "2 ranks", "ep_size (4)", good_mesh="ep=2,dp_shard=2"
+    ),
+    _row("EP004", "torchtitan", "ep=4,tp=2", "2 ranks", "ep_size (4)", world_size=2),
+]
 
-ALWAYS = {"PP004": ("transformers", "pp=2"), "PP011": ("accelerate", "pp=2")}
+MEGATRON = [
+    _row("MS001", "megatron", "tp=4", "4 ranks", "world_size (6)", world_size=6),
+    _row(
+        "MS005",
+        "megatron",
+        "tp=2",
+        "(2)",
+        "pp_size is 1",
+        settings={"virtual_pipeline_model_parallel_size": 2},
+        good_mesh="tp=2,pp=2",
+    ),
+    _row("TP002", "megatron", "tp=3", "num_key_value_heads (4)", "tp_size (3)", good_mesh="tp=8"),
+    _row("TP003", "megatron", "tp=16", "num_attention_heads (8)", "tp_size (16)", good_mesh="tp=8"),
+    _row("TP004", "megatron", "tp=4", "mamba_groups (2)", "tp_size (4)", **HYBRID, mamba_groups=2),
+    _row("TP004", "megatron", "tp=4", "linear_num_key_heads (6)", "tp_size (4)", **HYBRID, linear_num_key_heads=6),
+    _row("TP022", "megatron", "tp=4", "intermediate_size (90)", "tp_size (4)", **DENSE, intermediate_size=90),
+    _row("TP023", "megatron", "tp=4", "moe_intermediate_size (90)", "4 ranks", moe_intermediate_size=90),
+    _row(
+        "TP023",
+        "megatron",
+        "tp=4",
+        "moe_intermediate_size (96)",
+        "64 ranks",
+        settings={"expert_tensor_parallel_size": 64},
+        moe_intermediate_size=96,
+    ),
+    _row("TP024", "megatron", "tp=4", "seq_len (6)", "(4)", settings={"sequence_parallel": True}, seq_len=6),
+    _row("TP024", "megatron", "tp=4,cp=3", "seq_len (6)", "cp_size * tp_size (12)", **SHARED_OUT, seq_len=6),
+    _row("TP025", "megatron", "tp=2", "num_experts 8", "tp_size (2)", settings={"sequence_parallel": False}),
+    _row("PP012", "megatron", "pp=3", "num_hidden_layers (8)", "pp_size (3)", good_mesh="pp=4"),
+    _row(
+        "PP012",
+        "megatron",
+        "pp=4",
+        "num_hidden_layers (8) with 2",
+        "pp_size (4)",
+        settings={"account_for_embedding_in_pipeline_split": True, "account_for_loss_in_pipeline_split": True},
+        good_mesh="pp=5",
+    ),
+    _row(
+        "PP012",
+        "megatron",
+        "pp=3",
+        "num_hidden_layers (8) less the 3",
+        "pp_size (3)",
+        settings={"num_layers_in_first_pipeline_stage": 3},
+        good_mesh="pp=6",
+    ),
+    _row(
+        "PP012",
+        "megatron",
+        "pp=2",
+        "less the 2 and 3 of",
+        "pp_size (2)",
+        settings={"num_layers_in_first_pipeline_stage": 2, "num_layers_in_last_pipeline_stage": 3},
+        good_mesh="pp=3",
+    ),
+    _row(
+        "PP013",
+        "megatron",
+        "pp=2",
+        "the 4 layers",
+        "virtual_pipeline_model_parallel_size (3)",
+        settings={"virtual_pipeline_model_parallel_size": 3},
+        good_mesh="tp=2",
+    ),
+    _row(
+        "PP013",
+        "megatron",
+        "pp=4",
+        "the 2 layers",
+        "num_layers_per_virtual_pipeline_stage (4)",
+        settings={"num_layers_per_virtual_pipeline_stage": 4},
+        good_mesh="pp=2",
+    ),
+    _row("CP005", "megatron", "cp=4", "seq_len (12)", "(8)", seq_len=12),
+    _row("CP007", "megatron", "cp=4,tp=2", "mamba_heads (12)", "tp_size * cp_size (8)", **HYBRID, mamba_heads=12),
+    _row("CP007", "megatron", "cp=4", "mamba_groups (6)", "(4)", **HYBRID, mamba_groups=6),
+    _row("CP007", "megatron", "cp=4", "linear_num_key_heads (2)", "(4)", **HYBRID, linear_num_key_heads=2),
+    _row("EP002", "megatron", "ep=2,dp_shard=2", "MoE model", **DENSE),
+    _row("EP003", "megatron", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
+    _row("EP004", "megatron", "ep=4,tp=2,pp=2", "world_size (8)", "= 16", world_size=8),
+    _row("EP004", "megatron", "ep=4,dp_shard=2", "world_size (2)", "= 4", good_mesh="ep=4,dp_shard=8"),
+]
+
+VLLM = [
+    _row("MS001", "vllm", "tp=8", "8 ranks", "world_size is 4", world_size=4),
+    _row(
+        "MS006",
+        "vllm",
+        "tp=8",
+        "tp_size (8)",
+        "decode_context_parallel_size (3)",
+        settings={"decode_context_parallel_size": 3},
+        good_mesh="tp=6",
+    ),
+    _row(
+        "MS006",
+        "vllm",
+        "tp=4,cp=2",
+        "(3) is neither cp_size (2)",
+        "(8)",
+        settings={"decode_context_parallel_size": 3},
+        good_mesh="tp=4,cp=3",
+    ),
+    _row("TP002", "vllm", "tp=3", "num_key_value_heads (4)", "tp_size (3)", good_mesh="tp=8"),
+    _row("TP003", "vllm", "tp=16", "num_attention_heads (8)", "tp_size (16)", good_mesh="tp=8"),
+    _row("TP004", "vllm", "tp=4", "mamba_groups (2)", "tp_size (4)", **HYBRID, mamba_groups=2),
+    _row("TP004", "vllm", "tp=4", "linear_num_value_heads (6)", "tp_size (4)", **HYBRID, linear_num_value_heads=6),
+    _row("TP022", "vllm", "tp=4", "intermediate_size (90)", "tp_size (4)", **DENSE, intermediate_size=90),
+    _row("TP023", "vllm", "tp=4", "moe_intermediate_size (90)", "tp_size (4)", moe_intermediate_size=90),
+    _row("TP023", "vllm", "tp=4,dp_shard=8", "(48)", "32 ranks", "* 8 data", moe_intermediate_size=48),
+    _row(
+        "TP026",
+        "vllm",
+        "tp=4",
+        "decode_context_parallel_size (2)",
+        "gives 1 to each",
+        "num_key_value_heads (4)",
+        settings={"decode_context_parallel_size": 2},
+        good_mesh="tp=8",
+    ),
+    _row(
+        "TP026",
+        "vllm",
+        "tp=16",
+        "the 2 query heads",
+        "(4)",
+        settings={"decode_context_parallel_size": 4},
+        good_mesh="dp_shard=2",
+    ),
+    _row("PP005", "vllm", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
+    _row("EP002", "vllm", "ep=2,tp=2", "MoE model", **DENSE),
+    _row("EP004", "vllm", "ep=4,tp=2,dp_replicate=4", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=2,dp_replicate=4"),
+    _row("EP004", "vllm", "ep=4,tp=8", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=8"),
+]
+
+ROWS = (*WORLD, *TENSOR, *PIPELINE, *CONTEXT, *EXPERT, *PACKING, *TORCHTITAN, *MEGATRON, *VLLM)
+
+ALWAYS = {"PP004": ("transformers", "pp=2"), "PP011": ("accelerate", "pp=2"), "SP005": ("torchtitan", "sp=2")}
 """Rules that fire on every mesh with their axis: nothing but leaving the axis out keeps them."""
 
-BY_SETTING = frozenset({"TP005", "PK002", "PK003", "EP008"})
+BY_SETTING = frozenset({"TP005", "TP025", "PK002", "PK003", "EP008"})
 """Rules whose fault is a setting alone, so that the valid row is the one without settings."""

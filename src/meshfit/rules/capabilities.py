@@ -45,6 +45,13 @@ def has_experts(facts: ModelFacts) -> bool:
     return _moe_mixin(facts) or bool(facts.ep_plan)
 
 
+def lacks_experts(facts: ModelFacts) -> bool:
+    """The config counts no experts, and no parameter is named after any that go by another key."""
+    if facts.num_experts:
+        return False
+    return not (facts.knows("parameters") and any("experts" in name for name in facts.parameters))
+
+
 def uses_te_attention(facts: ModelFacts) -> bool:
     """Attention by Transformer Engine: the backend's choice, or injected."""
     return facts.backend_attn == "te" or (facts.knows("te_injected") and facts.te_injected)

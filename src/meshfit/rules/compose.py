@@ -37,12 +37,12 @@ def experts_tile_the_dense_ranks(facts: ModelFacts, mesh: MeshSpec) -> Iterator[
         )
 
 
-@rule("EP004", "ep-layout", axis="ep", engines=("torchtitan", "nemo"), consequence=Consequence.CLEAN)
+@rule("EP004", "ep-layout", axis="ep", engines=("nemo",), consequence=Consequence.CLEAN)
 def experts_divide_the_ranks_of_a_stage(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """`(dp_replicate * dp_shard * cp * tp) % ep == 0`; the product is `world_size / pp` where data axes are inferred.
 
     Why: an expert group is cut out of the ranks of one pipeline stage, which the dense axes span.
-    Source: NeMo Automodel components/distributed/mesh_utils.py; torchtitan distributed/parallel_dims.py `_validate`.
+    Source: NeMo Automodel components/distributed/mesh_utils.py.
     """
     ranks = mesh.dp_replicate_size * mesh.dp_shard_size * mesh.cp_size * mesh.tp_size
     if mesh.dp_replicate_size * mesh.dp_shard_size == 1:

@@ -189,21 +189,24 @@ def sequence_divides_over_the_ring(facts: ModelFacts, mesh: MeshSpec) -> Iterato
 
 @rule("CP005", "cp-sequence-length", axis="cp", engines=("torchtitan",), consequence=Consequence.CLEAN)
 def sequence_divides_over_ring_and_tensor(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
-    """`seq_len % (2 * cp_size * tp_size) == 0`.
+    """`seq_len % (2 * cp_size * tp_size) == 0`; tp_size is left out where `enable_sequence_parallel` is False.
 
-    Why: the sequence is cut over the ring in two chunks a rank, then over the tensor group between blocks.
-    Source: torchtitan distributed/parallel_dims.py `seq_len_divisor`.
+    `seq_len` stands for the tokens of one microbatch on a data rank (`num_tokens_per_microbatch_per_dp_rank`), in which
+    torchtitan joins sequences.
+
+    Why: the tokens are cut over the ring in two chunks a rank, then over the tensor group between blocks.
+    Source: torchtitan main of 2026-08 trainer.py `Trainer.__init__`, distributed/parallel_dims.py `seq_len_divisor`.
     """
-    factor = 2 * mesh.cp_size * mesh.tp_size
+    shared = 1 if mesh.settings.get("enable_sequence_parallel") is False else mesh.tp_size
+    factor = 2 * mesh.cp_size * shared
     if facts.seq_len % factor:
+        product = "2 * cp_size * tp_size" if shared > 1 else "2 * cp_size"
         yield Finding(
-            message=f"seq_len ({facts.seq_len}) is not divisible by 2 * cp_size * tp_size ({factor})",
+            message=f"seq_len ({facts.seq_len}) is not divisible by {product} ({factor})",
             help=f"pad the sequence to a multiple of {factor}",
             alternatives=(
                 1,
-                *satisfying(
-                    lambda size: size > 1 and facts.seq_len % (2 * size * mesh.tp_size) == 0, up_to=facts.seq_len
-                ),
+                *satisfying(lambda size: size > 1 and facts.seq_len % (2 * size * shared) == 0, up_to=facts.seq_len),
             ),
             facts=("seq_len",),
         )
@@ -297,3 +300,25 @@ def sequence_divides_over_ulysses(facts: ModelFacts, mesh: MeshSpec) -> Iterator
             alternatives=divisors(facts.seq_len),
             facts=("seq_len",),
         )
+
+
+@rule(
+    "SP005",
+    "sp-no-such-axis",
+    axis="sp",
+    engines=("torchtitan", "megatron", "vllm"),
+    consequence=Consequence.CLEAN,
+    size_free=True,
+)
+def engine_has_no_ulysses_axis(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:  # noqa: ARG001
+    """Never, with `sp_size > 1`: these engines have no axis for Ulysses.
+
+    Why: they split the sequence over `cp_size`, and their own "sequence parallelism" uses the tensor ranks.
+    Source: torchtitan main of 2026-08 distributed/parallel_dims.py `ParallelDims`; megatron-core 0.16.1
+    parallel_state.py `initialize_model_parallel`; vLLM 0.33.0 config/parallel.py `ParallelConfig`.
+    """
+    yield Finding(
+        message=f"there is no axis for sp_size ({mesh.sp_size})",
+        help="use cp_size to split the sequence",
+        alternatives=(1,),
+    )

@@ -9,6 +9,7 @@ from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
 from meshfit.rules import plans
+from meshfit.rules.capabilities import lacks_experts
 from meshfit.rules.conversions import broken_conversions
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import common_divisors, divisors
@@ -97,12 +98,13 @@ def cut_experts_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
         yield _experts(uneven, counts, mesh)
 
 
-@rule("EP003", "ep-experts", axis="ep", engines=("nemo", "torchtitan"), consequence=Consequence.CLEAN)
+@rule("EP003", "ep-experts", axis="ep", engines=("nemo", "torchtitan", "megatron"), consequence=Consequence.CLEAN)
 def experts_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """`num_experts % ep_size == 0`.
 
     Why: each rank owns whole experts, as many as every other rank.
-    Source: NeMo Automodel components/moe/experts.py; torchtitan distributed/expert_parallel.py.
+    Source: NeMo Automodel components/moe/experts.py; torchtitan main of 2026-08 models/common/decoder.py
+    `Decoder.Config.update_from_config`; megatron-core 0.16.1 transformer/moe/moe_layer.py `BaseMoELayer`.
     """
     count = facts.num_experts
     if count and count % mesh.ep_size:
@@ -121,15 +123,29 @@ def model_has_experts(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """The model has experts in this config.
 
     Why: torchtitan applies expert parallelism to the layers that have experts, and says nothing where none has.
-    Source: torchtitan models' parallelize functions.
+    Source: torchtitan main of 2026-08 config/configs.py `ParallelismConfig.expert_parallel_degree`.
     """
-    if not facts.num_experts:
-        yield Finding(
-            message=f"is no MoE model in this config, so ep_size ({mesh.ep_size}) would split nothing",
-            help="use tp_size or dp_shard_size",
-            alternatives=(1,),
-            facts=("num_experts",),
-        )
+    if lacks_experts(facts):
+        yield _no_experts(mesh)
+
+
+@rule(
+    "EP002",
+    "ep-plan-vacuous",
+    axis="ep",
+    engines=("megatron", "vllm"),
+    consequence=Consequence.CLEAN,
+    size_free=True,
+)
+def model_must_have_experts(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """The model has experts in this config.
+
+    Why: there would be nothing to share out, and the engine refuses to go on.
+    Source: megatron-core 0.16.1 transformer/transformer_config.py `TransformerConfig.__post_init__`; vLLM 0.33.0
+    config/model.py `ModelConfig._verify_with_expert_parallelism`.
+    """
+    if lacks_experts(facts):
+        yield _no_experts(mesh)
 
 
 @rule(
@@ -181,6 +197,15 @@ def passed_expert_rules_are_current(facts: ModelFacts, mesh: MeshSpec) -> Iterat
             help="name modules or parameters with * for layer numbers",
             alternatives=(1,),
         )
+
+
+def _no_experts(mesh: MeshSpec) -> Finding:
+    return Finding(
+        message=f"is no MoE model in this config, so ep_size ({mesh.ep_size}) would split nothing",
+        help="use tp_size or data parallelism",
+        alternatives=(1,),
+        facts=("num_experts",),
+    )
 
 
 def _experts(uneven: list[int], counts: tuple[int, ...], mesh: MeshSpec) -> Finding:

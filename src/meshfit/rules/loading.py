@@ -29,6 +29,10 @@ BUILT_IN: Final = (
     "context",
     "expert",
     "packing",
+    "torchtitan",
+    "megatron",
+    "megatron_pipeline",
+    "vllm",
     "seed",
     "declared",
 )

@@ -219,12 +219,12 @@ def stages_are_even(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
         )
 
 
-@rule("PP007", "pp-more-stages-than-layers", axis="pp", engines=("torchtitan", "nemo"), consequence=Consequence.CLEAN)
+@rule("PP007", "pp-more-stages-than-layers", axis="pp", engines=("nemo",), consequence=Consequence.CLEAN)
 def stages_do_not_outnumber_layers(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """`num_hidden_layers >= pp_size`.
 
     Why: the model is cut at layers, and every stage needs one.
-    Source: torchtitan distributed/pipeline_parallel.py; NeMo Automodel components/distributed/pipelining/functional.py.
+    Source: NeMo Automodel components/distributed/pipelining/functional.py.
     """
     if facts.num_hidden_layers < mesh.pp_size:
         yield Finding(
@@ -241,7 +241,7 @@ def head_is_not_tied_across_stages(facts: ModelFacts, mesh: MeshSpec) -> Iterato
 
     Why: embedding and head lie on the first and the last stage, and each would train its own copy.
     Source: NeMo Automodel components/distributed/pipelining/hf_utils.py `validate_hf_model_for_pipeline_support`;
-    torchtitan distributed/pipeline_parallel.py.
+    torchtitan main of 2026-08 models/common/decoder.py `Decoder.Config.update_from_config`.
     """
     if facts.tied_head:
         yield Finding(

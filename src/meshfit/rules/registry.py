@@ -11,7 +11,7 @@ from meshfit.report import Consequence, Severity
 
 __all__ = ["ENGINES", "Finding", "Rule", "add_rule", "all_rules", "engine_names", "find_rules", "rule", "rules_for"]
 
-ENGINES: Final = ("generic", "nemo", "transformers", "accelerate", "torchtitan")
+ENGINES: Final = ("generic", "nemo", "transformers", "accelerate", "torchtitan", "megatron", "vllm")
 """The engines meshfit knows, in the order help texts list them."""
 
 

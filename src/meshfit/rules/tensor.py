@@ -9,8 +9,9 @@ from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
 from meshfit.rules import plans
+from meshfit.rules.capabilities import lacks_experts
 from meshfit.rules.registry import Finding, rule
-from meshfit.rules.sizes import common_divisors
+from meshfit.rules.sizes import common_divisors, divisors, satisfying
 
 NO_COLUMNS: Final = frozenset({"Conv1D", "Embedding", "LayerNorm", "RMSNorm"})
 """Module kinds without `out_features`."""
@@ -53,19 +54,29 @@ def key_value_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
     """`num_key_value_heads % tp_size == 0`, in every layer.
 
     Why: key and value projections are cut along heads, and no head is replicated or split.
-    Source: NeMo Automodel components/distributed/parallelizer.py `validate_tp_mesh`; torchtitan models' parallelize.
+    Source: NeMo Automodel components/distributed/parallelizer.py `validate_tp_mesh`; torchtitan main of 2026-08
+    models/common/decoder.py `Decoder.Config.update_from_config`.
     """
     yield from _heads_divide(
         "num_key_value_heads", _per_layer(facts, "num_key_value_heads", "kv_heads_per_layer"), mesh
     )
 
 
-@rule("TP003", "tp-heads", axis="tp", engines=("nemo", "torchtitan"), consequence=Consequence.CLEAN)
+@rule(
+    "TP003",
+    "tp-heads",
+    axis="tp",
+    engines=("nemo", "torchtitan", "megatron", "vllm"),
+    consequence=Consequence.CLEAN,
+)
 def heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """`num_attention_heads % tp_size == 0`, in every layer.
 
     Why: the query projection is cut along heads.
-    Source: NeMo Automodel components/distributed/parallelizer.py `validate_tp_mesh`; torchtitan models' parallelize.
+    Source: NeMo Automodel components/distributed/parallelizer.py `validate_tp_mesh`; torchtitan main of 2026-08
+    models/common/decoder.py `Decoder.Config.update_from_config`; megatron-core 0.16.1
+    transformer/transformer_config.py `TransformerConfig.__post_init__`; vLLM 0.33.0 config/model.py
+    `ModelConfig.verify_with_parallel_config`.
     """
     yield from _heads_divide("num_attention_heads", _per_layer(facts, "num_attention_heads", "heads_per_layer"), mesh)
 
@@ -95,18 +106,45 @@ def cut_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
             yield from _heads_divide(key, counts, mesh)
 
 
-@rule("TP004", "tp-recurrent-heads", axis="tp", engines=("torchtitan",), consequence=Consequence.CLEAN)
-def recurrent_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
-    """Key and value heads of linear attention, heads and groups of Mamba: each `% tp_size == 0`.
+@rule("TP002", "tp-kv-heads", axis="tp", engines=("megatron", "vllm"), consequence=Consequence.CLEAN)
+def key_value_heads_divide_or_repeat(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """`num_key_value_heads % tp_size == 0 or tp_size % num_key_value_heads == 0`, where there are fewer than heads.
 
-    Why: their projections are cut along heads like those of attention.
-    Source: torchtitan models' parallelize functions; Megatron-core ssm/mamba_mixer.py states the same.
+    Why: key and value heads are shared out, or each is held by a whole number of ranks. A model that has as many of
+    them as heads is judged by those (`tp-heads`); latent attention is such a one.
+    Source: megatron-core 0.16.1 transformer/transformer_config.py `TransformerConfig.__post_init__`; vLLM 0.33.0
+    model_executor/layers/linear.py `QKVParallelLinear`.
     """
-    keys = ("linear_num_key_heads", "linear_num_value_heads", "mamba_heads", "mamba_groups")
-    for key in sorted(keys, key=lambda key: not facts.knows(key)):
-        count = getattr(facts, key)
-        if count:
-            yield from _heads_divide(key, (count,), mesh)
+    counts = _per_layer(facts, "num_key_value_heads", "kv_heads_per_layer")
+    if counts == _per_layer(facts, "num_attention_heads", "heads_per_layer"):
+        return
+    uneven = [count for count in counts if not _shares(count, mesh.tp_size)]
+    if uneven:
+        yield Finding(
+            message=f"num_key_value_heads ({', '.join(map(str, uneven))}) and tp_size ({mesh.tp_size}) do not divide "
+            "one another",
+            help="",
+            alternatives=satisfying(lambda size: all(_shares(count, size) for count in counts), up_to=4 * max(counts)),
+            facts=("num_key_value_heads",),
+        )
+
+
+@rule("TP022", "tp-mlp-width", axis="tp", engines=("megatron", "vllm"), consequence=Consequence.CLEAN)
+def width_of_the_mlp_divides(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """`intermediate_size % tp_size == 0`, in a model without experts.
+
+    Why: the first layer of the MLP is cut along its rows and the second along its columns, into equal parts. What a
+    model with experts makes of `intermediate_size` is its own affair.
+    Source: megatron-core 0.16.1 tensor_parallel/layers.py `ColumnParallelLinear`, `RowParallelLinear`; vLLM 0.33.0
+    model_executor/layers/linear.py `MergedColumnParallelLinear`, `RowParallelLinear`.
+    """
+    if lacks_experts(facts) and facts.intermediate_size % mesh.tp_size:
+        yield Finding(
+            message=f"intermediate_size ({facts.intermediate_size}) is not divisible by tp_size ({mesh.tp_size})",
+            help="",
+            alternatives=divisors(facts.intermediate_size),
+            facts=("intermediate_size",),
+        )
 
 
 @rule("TP005", "tp-plan-unknown-name", axis="tp", engines=("transformers",), consequence=Consequence.CLEAN)
@@ -221,6 +259,11 @@ def _heads_divide(key: str, counts: tuple[int, ...], mesh: MeshSpec) -> Iterator
             alternatives=common_divisors(counts),
             facts=(key,),
         )
+
+
+def _shares(count: int, tp_size: int) -> bool:
+    """Whether so many heads are shared out, or held by a whole number of ranks each."""
+    return count % tp_size == 0 or tp_size % count == 0
 
 
 def _per_layer(facts: ModelFacts, key: str, per_layer: str) -> tuple[int, ...]:

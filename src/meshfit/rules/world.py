@@ -38,12 +38,13 @@ def mesh_covers_the_world(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding
     )
 
 
-@rule("MS001", "mesh-world-size", axis="mesh", engines=("generic", "nemo"), consequence=Consequence.CLEAN)
+@rule("MS001", "mesh-world-size", axis="mesh", engines=("generic", "nemo", "megatron"), consequence=Consequence.CLEAN)
 def mesh_divides_the_world(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """`world_size % (pp * dp_replicate * dp_shard * cp * sp * tp) == 0`.
 
     Why: the ranks the mesh does not name become data-parallel copies of it, so it must fit a whole number of times.
-    Source: NeMo Automodel components/distributed/mesh_utils.py, where dp_size is inferred from the world size.
+    Source: NeMo Automodel components/distributed/mesh_utils.py, where dp_size is inferred from the world size;
+    megatron-core 0.16.1 parallel_state.py `initialize_model_parallel`.
     """
     if facts.world_size % mesh.world_size == 0:
         return
