@@ -12,6 +12,8 @@ from unittest import mock
 from mypy import api
 from tests.typing.harness import HERE, interpreter
 
+from meshfit.readers.spellings import SETTINGS
+
 ASKED: Final = HERE / "asked"
 _MARK: Final = re.compile(r"# -> (.*)$")
 _CONFIG: Final = "[mypy]\nplugins = {plugin}\ncheck_untyped_defs = true\nignore_missing_imports = true\n"
@@ -79,7 +81,13 @@ def answer(found: dict[str, dict[tuple[int, int], str]], question: Question) -> 
 
 
 def agrees(said: str, wanted: str) -> bool:
-    """Whether an answer is the wanted one; of a refusal (`! text`) only a part of its text is wanted."""
+    """Whether an answer is the wanted one; of a refusal (`! text`) only a part of its text is wanted.
+
+    `*=?` wants every setting to be unknown.
+    """
     if wanted.startswith("! "):
         return said.startswith("! ") and wanted.removeprefix("! ") in said
+    if "*=?" in wanted:
+        parts = wanted.replace("*=?", ",".join(f"{setting}=?" for setting in SETTINGS)).split(",")
+        return sorted(said.split(",")) == sorted(parts)
     return said == wanted
