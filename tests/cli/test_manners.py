@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +77,24 @@ def test_a_slip_is_told_in_one_line_with_what_was_meant(run: Any, line: str, com
 def test_a_complaint_stays_on_one_line_whatever_was_written(run: Any) -> None:
     """A line end in a word is no line of the complaint."""
     assert run("check", "x", "-m", "tp=2", "--a\nb")[2].count("\n") == 1
+
+
+def test_an_interrupt_ends_the_program_at_once_and_quietly(tmp_path: Path) -> None:
+    """Here while it waits for a server: 130, as shells report it, and no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "HF_HUB_CACHE": str(tmp_path),
+            "HF_HUB_OFFLINE": "0",
+            "no_proxy": "*",
+        }
+        command = [sys.executable, "-m", "meshfit", "check", "org/model", "--download", "-m", "tp=2"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+            silent.accept()
+            program.send_signal(signal.SIGINT)
+            out, err = program.communicate(timeout=10)
+    assert (program.returncode, out, err) == (130, b"", b"")
 
 
 # --- what is loaded
