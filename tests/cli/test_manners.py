@@ -91,9 +91,10 @@ def test_an_interrupt_ends_the_program_at_once_and_quietly(tmp_path: Path) -> No
         }
         command = [sys.executable, "-m", "meshfit", "check", "org/model", "--download", "-m", "tp=2"]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
-            silent.accept()
-            program.send_signal(signal.SIGINT)
-            out, err = program.communicate(timeout=10)
+            connection, _ = silent.accept()
+            with connection:
+                program.send_signal(signal.SIGINT)
+                out, err = program.communicate(timeout=10)
     assert (program.returncode, out, err) == (130, b"", b"")
 
 
