@@ -155,6 +155,21 @@ def test_any_encoding_is_read(raw: bytes) -> None:
     assert [cause.codes[0] for cause in found] == ([] if b"not this" in raw else ["TP002"])
 
 
+def test_an_error_deep_in_a_long_line_is_found() -> None:
+    """Some logs hold a whole traceback in one line of JSON; the rank stands at its beginning."""
+    line = '[rank3]: {"msg": "' + "x" * 9000 + "\\n" + VIEW + "\\n" + "y" * 9000 + '"}'
+    (found,) = diagnose(line.encode()).causes
+    assert (found.codes[0], found.ranks, found.line.number) == ("TP002", (3,), 1)
+
+
+def test_nothing_that_steers_a_terminal_is_shown() -> None:
+    """A log is somebody else's text."""
+    steering = f"\x1b]0;title\x07\x1b[2J\x9b2J\x08\u202e{VIEW}\x1b"
+    told = tell(diagnose(steering.encode()))
+    assert VIEW in told
+    assert told.replace("\n", "").isprintable()
+
+
 def test_interleaved_ranks_keep_their_own_traceback() -> None:
     """The frame above a line may be another rank's."""
     lines = [
@@ -188,6 +203,7 @@ def test_a_view_in_a_line_that_is_no_attention_is_not_named() -> None:
         ("self.num_kv_heads = divide(self.total_num_kv_heads, tp_size)", "TP002"),
         ("self.local = divide(num_moe_experts, ep)", "EP003"),
         ("self.size = divide(input_size, tp_size)", None),
+        ("self.num_heads_of_visual_tower = divide(num_heads, tp_size)", None),
     ],
 )
 def test_a_bare_division_is_named_by_the_code_that_divided(code: str, named: str | None) -> None:

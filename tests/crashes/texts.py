@@ -116,6 +116,30 @@ NAMED: Final = (
     ("AssertionError: ngroups must be evenly divisible by tp_size", "TP004", ""),
     ("AssertionError: seq-length should be a multiple of 2 * context-parallel-size if context", "CP005", ""),
     ("AssertionError: Number of experts should be a multiple of expert model parallel_size.", "EP003", ""),
+    ("AssertionError: num_layers=30 should be divisible by config.pipeline_model_parallel_size=4", "PP012", "is 30"),
+    ("AssertionError: num_layers should be divisible by pipeline_model_parallel_size", "PP012", ""),
+    ("AssertionError: Number of layers should be divisible by the pipeline-model-parallel size", "PP012", ""),
+    ("AssertionError: number of layers of the model must be divisible pipeline model parallel size", "PP012", ""),
+    ("AssertionError: With uneven pipelineing the left over layers must be divisible by left over stages", "PP012", ""),
+    ("ValueError: number of layers at middle stage: 29 must be divisible bythe middle pipeline", "PP012", ""),
+    ("            should be divisible by vp_size 3", "PP013", ""),
+    (
+        "number of layers per pipeline stage must be divisible number of layers per virtual pipeline stage",
+        "PP013",
+        "",
+    ),
+    ("ValueError: Number of virtual stages (5) must be divisible by pipeline parallel size (4). Model", "PP013", ""),
+    ("RuntimeError: pipeline-model-parallel size should be greater than 1 with interleaved schedule", "MS005", ""),
+    ("AssertionError: First dimension of the tensor should be divisible by tensor parallel size", "TP024", ""),
+    (
+        (
+            "ValueError: During training, performance may degrade if MoE and tensor parallelism are enabled without "
+            "also enabling sequence parallelism."
+        ),
+        "TP025",
+        "",
+    ),
+    ("ValueError: tp_size=6 must be divisible by dcp_size=4.", "MS006", ""),
     ("AssertionError: Number of experts (6) should be divisible by expert parallel size (4)", "EP003", "is 6"),
     (
         "ValueError: Total number of attention heads (52) must be divisible by tensor parallel size (8).",

@@ -38,6 +38,12 @@ def test_every_rule_gives_formula_reason_and_source(rule: Rule) -> None:
     assert len(told.source) > 10
 
 
+@pytest.mark.parametrize("rule", all_rules(), ids=_named)
+def test_every_rule_of_ours_has_an_example(rule: Rule) -> None:
+    """They stand in `tensor_examples`, `other_examples` and `engine_examples`, with just the facts the rule needs."""
+    assert example_of(rule) is not None
+
+
 @pytest.mark.parametrize("example", examples(), ids=lambda example: f"{example.code}-{example.engine}")
 def test_an_example_breaks_its_rule_and_no_other(example: Example) -> None:
     """The facts of an example are those its rule needs, so nothing else can be said of it."""

@@ -13,6 +13,7 @@ __all__ = ["PATTERNS"]
 _NEMO: Final = "NeMo Automodel components/distributed"
 _TITAN: Final = "torchtitan distributed/parallel_dims.py `_validate`"
 _CORE: Final = "Megatron-core transformer/transformer_config.py"
+_BLOCK: Final = "Megatron-core transformer/transformer_block.py `get_num_layers_to_build`"
 _ARGUMENTS: Final = "Megatron-LM training/arguments.py"
 _HEADS: Final = "num_attention_heads"
 _KV_HEADS: Final = "num_key_value_heads"
@@ -236,7 +237,106 @@ _MEGATRON_PATTERNS: Final = (
     ),
 )
 
+_STAGES: Final = (
+    crash(
+        "pipeline_model_parallel_size",
+        rf"num_layers=(?P<count>{_N}) should be divisible by config\.pipeline_model_parallel_size=(?P<size>{_N})",
+        "PP012",
+        "megatron",
+        _BLOCK,
+        named_sizes("pp", "num_hidden_layers"),
+    ),
+    crash(
+        "num_layers should be divisible by pipeline_model_parallel_size",
+        r"num_layers should be divisible by pipeline_model_parallel_size",
+        "PP012",
+        "megatron",
+        _BLOCK,
+    ),
+    crash(
+        "should be divisible by the pipeline-model-parallel size",
+        r"Number of layers should be divisible by the pipeline-model-parallel size",
+        "PP012",
+        "megatron",
+        _ARGUMENTS,
+    ),
+    crash(
+        "must be divisible pipeline model parallel size",
+        r"number of layers of the model must be divisible pipeline model parallel size",
+        "PP012",
+        "megatron",
+        _ARGUMENTS,
+    ),
+    crash(
+        "layers must be divisible by left over stages",
+        r"the left over layers must be divisible by left over stages",
+        "PP012",
+        "megatron",
+        _BLOCK,
+    ),
+    crash(
+        "number of layers at middle stage",
+        rf"number of layers at middle stage: {_N} must be divisible by",
+        "PP012",
+        "megatron",
+        _CORE,
+    ),
+    crash(
+        "should be divisible by vp_size",
+        rf"should be divisible by vp_size {_N}",
+        "PP013",
+        "megatron",
+        _BLOCK,
+    ),
+    crash(
+        "must be divisible number of layers per virtual pipeline stage",
+        r"must be divisible number of layers per virtual pipeline stage",
+        "PP013",
+        "megatron",
+        _ARGUMENTS,
+    ),
+    crash(
+        "must be divisible by pipeline parallel size",
+        rf"Number of virtual stages \({_N}\) must be divisible by pipeline parallel size \((?P<size>{_N})\)",
+        "PP013",
+        "torchtitan",
+        "torchtitan distributed/pipeline_parallel.py; NeMo Automodel has it too",
+    ),
+    crash(
+        "pipeline-model-parallel size should be greater than 1",
+        r"pipeline-model-parallel size should be greater than 1",
+        "MS005",
+        "megatron",
+        "Megatron-core parallel_state.py; Megatron-LM training/arguments.py",
+    ),
+)
+
+_SEQUENCE: Final = (
+    crash(
+        "First dimension of the tensor should be divisible by tensor parallel size",
+        r"First dimension of the tensor should be divisible by tensor parallel size",
+        "TP024",
+        "megatron",
+        "Megatron-core tensor_parallel/mappings.py",
+        lambda match, scene: Reading(certain=False),  # noqa: ARG005
+    ),
+    crash(
+        "without also enabling sequence parallelism",
+        r"MoE and tensor parallelism are enabled without also enabling sequence parallelism",
+        "TP025",
+        "megatron",
+        "Megatron-core transformer/moe/moe_layer.py",
+    ),
+)
+
 _VLLM_PATTERNS: Final = (
+    crash(
+        "must be divisible by dcp_size",
+        rf"tp_size=(?P<size>{_N}) must be divisible by dcp_size={_N}",
+        "MS006",
+        "vllm",
+        "vLLM config/parallel.py",
+    ),
     crash(
         "must be divisible by tensor parallel size",
         rf"Total number of attention heads \((?P<count>{_N})\) must be divisible by tensor parallel size "
@@ -256,4 +356,11 @@ _VLLM_PATTERNS: Final = (
     ),
 )
 
-PATTERNS: Final = (*_NEMO_PATTERNS, *_TITAN_PATTERNS, *_MEGATRON_PATTERNS, *_VLLM_PATTERNS)
+PATTERNS: Final = (
+    *_NEMO_PATTERNS,
+    *_TITAN_PATTERNS,
+    *_MEGATRON_PATTERNS,
+    *_STAGES,
+    *_SEQUENCE,
+    *_VLLM_PATTERNS,
+)

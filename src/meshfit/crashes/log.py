@@ -16,7 +16,9 @@ from typing import Final, NamedTuple
 __all__ = ["Frame", "Line", "Log"]
 
 LONGEST: Final = 4000
-"""Characters of a line that are looked at; progress bars and dumps of configs are longer, error messages are not."""
+"""Characters of a line that are looked at, around what was found; a log of JSON holds a whole traceback in a line."""
+_PREFIXED: Final = 200
+"""Characters of a line in which it may name its rank."""
 REACH: Final = 400
 """Lines that are looked back from an error to the traceback it ends."""
 
@@ -109,7 +111,7 @@ class Log:
         at = self.text.find(literal)
         while at != -1 and most > 0:
             piece = bisect_right(self._starts, at)
-            yield self._piece(piece)
+            yield self._piece(piece, at)
             most -= 1
             at = self.text.find(literal, self._end(piece) + 1)
 
@@ -121,11 +123,14 @@ class Log:
     def _end(self, piece: int) -> int:
         return self._starts[piece] - 1 if piece < len(self._starts) else len(self.text)
 
-    def _piece(self, piece: int) -> Line:
-        """A piece of the text, without what launchers and loggers write in front of it."""
-        start = self._starts[piece - 1]
-        text = self.text[start : min(self._end(piece), start + LONGEST)]
-        return Line(bisect_right(self._newlines, start), _bare(text), _rank(text), piece)
+    def _piece(self, piece: int, at: int = 0) -> Line:
+        """A piece of the text without the prefixes of launchers and loggers; what is around `at`, where it is long."""
+        start, end = self._starts[piece - 1], self._end(piece)
+        rank = _rank(self.text[start : start + _PREFIXED])
+        if end - start > LONGEST:
+            start = max(start, at - LONGEST // 2)
+            end = min(end, start + LONGEST)
+        return Line(bisect_right(self._newlines, start), _bare(self.text[start:end]), rank, piece)
 
     def frames(self, line: Line) -> tuple[Frame, ...]:
         """The traceback that ends in this line, the innermost frame last; lines of other ranks are passed over."""
@@ -157,6 +162,8 @@ def _decoded(raw: bytes) -> str:
 
 
 def _bare(text: str) -> str:
+    if not text.isprintable():  # what is shown must not steer the terminal
+        text = "".join(character if character.isprintable() else " " for character in text)
     for _ in range(4):  # a launcher's prefix before a logger's
         prefix = _PREFIX.match(text)
         if prefix is None:
@@ -166,5 +173,5 @@ def _bare(text: str) -> str:
 
 
 def _rank(text: str) -> int | None:
-    found = _RANK.search(text, 0, 200)
+    found = _RANK.search(text)
     return int(next(group for group in found.groups() if group)) if found else None

@@ -235,6 +235,8 @@ def plain_division(match: re.Match[str], scene: Scene) -> Reading | None:
     """`52 is not divisible by 8`, of Megatron and vLLM: what was divided stands in the line of code that did it."""
     count, size = int(match["count"]), int(match["size"])
     code = " ".join(frame.code for frame in scene.frames[-6:])
+    if any(_TOWER.search(f"{frame.path} {frame.code}") for frame in scene.frames):
+        return None  # the heads of a vision tower are not the heads that the rules judge
     for axis, pattern, fact, rule in _DIVIDED:
         if re.search(pattern, code):
             facts = experts_facts(count) if fact == "num_experts" else heads_facts(fact, count)
@@ -244,6 +246,7 @@ def plain_division(match: re.Match[str], scene: Scene) -> Reading | None:
     return None
 
 
+_TOWER: Final = re.compile(r"vision|visual|audio|\bvit\b", re.IGNORECASE)
 _DIVIDED: Final = (
     ("tp", r"divide\([^)]{0,80}(?:kv_heads|key_value_heads|query_groups)", "num_key_value_heads", "TP002"),
     ("tp", r"divide\([^)]{0,80}(?:num_heads|attention_heads|q_heads)", "num_attention_heads", "TP003"),

@@ -196,7 +196,12 @@ def _part(label: str, text: str) -> Iterator[str]:
     if text:
         indent = " " * _LABEL
         first, *rest = textwrap.wrap(
-            text, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False
+            text,
+            _WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
         yield f"  {label}".ljust(_LABEL) + first[_LABEL:]
         yield from rest
