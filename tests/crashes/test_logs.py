@@ -244,9 +244,9 @@ def _large(megabytes: int, line: str) -> bytes:
 def test_twenty_megabytes_are_read_in_seconds(line: str) -> None:
     """Whatever they repeat, and the cause at the end is still found."""
     raw = _large(20, line) + f"\n{VIEW}\n".encode()
-    start = time.perf_counter()
+    start = time.process_time()
     found = diagnose(raw)
-    assert time.perf_counter() - start < 8
+    assert time.process_time() - start < 8
     assert [cause.codes[0] for cause in found.causes] == ["TP002"]
 
 
