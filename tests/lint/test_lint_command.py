@@ -286,3 +286,19 @@ def test_a_script_is_told_by_its_suffix_or_its_first_line(run: Any) -> None:
     assert "a.sh:1:26: error: " in out
     assert "b:2:26: error: " in out
     assert out.endswith("in 2 meshes of 2 files\n")
+
+
+def test_a_program_is_read_and_not_run(run: Any) -> None:
+    """By its suffix or first line; one that is no Python is told of when it holds sizes."""
+    program = "from meshfit import MeshSpec\nopen('ran', 'w')\nmesh = MeshSpec(tp_size=0)\n"
+    write("a.py", program)
+    write("b", "#!/usr/bin/env python3\n" + program)
+    code, out, _ = run(".")
+    assert code == 1
+    assert "a.py:3:8: error: " in out
+    assert "b:4:8: error: " in out
+    assert not Path("ran").exists()
+    write("c.py", "print 'tp_size'\nMeshSpec(tp_size=1)\n")
+    code, out, _ = run("c.py")
+    assert code == 2
+    assert out.startswith("c.py:1:")

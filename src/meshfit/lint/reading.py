@@ -23,10 +23,11 @@ SUFFIXES: Final = {
     ".bash": "shell",
     ".sbatch": "shell",
     ".slurm": "shell",
+    ".py": "python",
 }
 """Suffix -> format."""
 
-_SHEBANG: Final = re.compile(r"#![^\n]*?\b(?:ba|z|da|k)?sh\b")
+_SHEBANG: Final = re.compile(r"#![^\n]*?\b(?:(?:ba|z|da|k)?sh|(?P<python>python[\d.]*))\b")
 
 _MESH_WORDS: Final = (
     *(b"paral", b"tp_s", b"pp_s", b"cp_s", b"ep_s", b"dp_s", b"dp_r", b"tpsi", b"cpsi", b"autotp", b"distributed"),
@@ -48,7 +49,7 @@ def format_of(path: str, start: str = "") -> str | None:
         return SUFFIXES.get(suffix)
     shebang = _SHEBANG.match(start)
     if shebang:
-        return "shell"
+        return "python" if shebang["python"] else "shell"
     if path != "-":
         return None
     return "json" if start.lstrip()[:1] in ("{", "[") else "yaml"
@@ -77,6 +78,8 @@ def read_recipes(text: str, path: str, kind: str) -> list[Recipe]:
     """
     if kind == "shell":
         return list(import_module("meshfit.lint.shell").read_shell(text, path))
+    if kind == "python":
+        return list(import_module("meshfit.lint.python").read_python(text, path))
     try:
         return [recipe for root in _roots(text, kind) for recipe in _recipes(root)]
     except DocumentError:
