@@ -31,18 +31,12 @@ def weight_bytes(facts: ModelFacts, mesh: MeshSpec, engine: str) -> int | None:
         if axis_engine(facts, engine, "tp") == "transformers":
             elements = _by_plan(facts, mesh)
         elif engine in SHARDS_BY_ROWS and DATA.issuperset(mesh.used):
-            elements = _summed(_held(facts), lambda _, shape: _rows_cut(shape, mesh.dp_shard_size))
+            elements = _summed(facts.weight_shapes, lambda _, shape: _rows_cut(shape, mesh.dp_shard_size))
         else:
             return None
         return None if elements is None else elements * facts.dtype_bytes
     except MissingFact:
         return None
-
-
-def _held(facts: ModelFacts) -> dict[str, Mapping[Shape, int]]:
-    """The parameters that are stored: a head that shares the embedding's weight is not a second time."""
-    shared = f"{facts.head_name}.weight" if facts.tied_head and facts.head_name is not None else None
-    return {name: shapes for name, shapes in facts.weight_shapes.items() if name != shared}
 
 
 def _by_plan(facts: ModelFacts, mesh: MeshSpec) -> int | None:
@@ -66,7 +60,7 @@ def _by_plan(facts: ModelFacts, mesh: MeshSpec) -> int | None:
             shape = (*shape[: found.dim], each, *shape[found.dim + 1 :])
         return _rows_cut(shape, rows)
 
-    held = _held(facts)
+    held = facts.weight_shapes
     return _summed(held, cut) if mesh.pp_size == 1 else _of_stages(facts, held, mesh.pp_size, cut)
 
 
