@@ -171,15 +171,16 @@ class Flags:
 
     def _unknown(self, keys: Mapping[str, str], known: Collection[str], *, aliases: bool) -> Iterator[tuple[Flag, str]]:
         """Flags that were meant to be sizes and that the program does not have, each with what was meant."""
-        wanted = {name: axis for name, axis in keys.items() if len(name) > _SHORTEST}
+        folder = next(iter(keys)).rpartition(".")[0]
+        wanted = {key.rpartition(".")[2]: axis for key, axis in keys.items()}
         for flag in self.given:
-            name = flag.name
-            # argparse takes the beginning of a flag for the whole
-            if name in keys or name in known or len(name) <= _SHORTEST or any(key.startswith(name) for key in keys):
+            before, _, name = flag.name.rpartition(".")
+            if before != folder or flag.name in keys or flag.name in known or len(name) <= _SHORTEST:
                 continue
-            meant = meant_key(name, wanted, slips=not aliases)
+            # argparse takes the beginning of a flag for the whole
+            meant = None if any(key.startswith(name) for key in wanted) else meant_key(name, wanted, slips=not aliases)
             if meant is not None:
-                yield flag, meant
+                yield flag, f"{folder}.{meant}" if folder else meant
 
     def _refused(self, flag: Flag, meant: str) -> Problem:
         written = flag.key.text

@@ -285,6 +285,11 @@ class _File:
             value = self._names.value(node, scope)
         except MeshError:
             value = UNKNOWN
+        while isinstance(node, ast.Name) and value is not UNKNOWN:
+            found = self._names.bound(node.id, scope)
+            if found is None or not isinstance(found[0], ast.expr):
+                break
+            node, scope = found  # type: ignore[assignment]
         return Written(UNKNOWN if isinstance(value, DeviceMesh) else value, self._spot(node), key)
 
     def _speaks_itself(self, node: ast.AST, scope: Scope) -> bool:

@@ -1,0 +1,2 @@
+SIZE=5 # finds: TP002, TP003, TP023
+vllm serve org/moe -tp $SIZE
