@@ -62,9 +62,10 @@ def worlds_text(worlds: Worlds, report: Report) -> str:
         return "\n".join([f"{asked}: fits no world of up to {worlds.largest} ranks", *_refusals(report)])
     if worlds.step is not None:
         return f"{asked}: fits every multiple of {worlds.step} ranks, up to the {worlds.largest} that were tried"
-    if worlds.largest == worlds.fitting[-1] == worlds.ranks:
-        return f"{asked}: fits {worlds.ranks} ranks"
-    return f"{asked}: fits {_sizes(worlds.fitting)} ranks, of the multiples of {worlds.ranks} up to {worlds.largest}"
+    fitting = f"{asked}: fits {_sizes(worlds.fitting)} ranks"
+    if worlds.largest == worlds.ranks:
+        return fitting
+    return f"{fitting}, and no other multiple of {worlds.ranks} up to {worlds.largest}"
 
 
 def worlds_json(worlds: Worlds, report: Report) -> str:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from meshfit.checking import judged
 from meshfit.errors import MeshfitError
 from meshfit.facts import ModelFacts
 from meshfit.fitting.limits import Limit, least_refused, limit
 from meshfit.fitting.multiples import Multiples, multiples
-from meshfit.fitting.search import ORDER, Row, Sweep
+from meshfit.fitting.search import ORDER, Row, Sweep, refuse_huge
 from meshfit.fitting.weights import weight_bytes
 from meshfit.report import Report
 
-__all__ = ["LARGEST_WORLD", "Choice", "Fit", "fit"]
-
-LARGEST_WORLD: Final = 1_000_000
-"""Ranks; nobody has more, and divisors of huge numbers take long to find."""
+__all__ = ["Choice", "Fit", "fit"]
 
 Tell = Callable[[float], None]
 
@@ -121,8 +118,7 @@ def _described(row: Row, facts: ModelFacts, engine: str, *, strict: bool) -> Cho
 
 
 def _refuse_impossible(world: int, fixed: Mapping[str, int]) -> None:
-    if world > LARGEST_WORLD:
-        raise MeshfitError(f"a world has at most {LARGEST_WORLD} ranks here, got {world}")
+    refuse_huge(world)
     dense = {axis: size for axis, size in fixed.items() if axis != "ep"}
     ranks = prod(dense.values())
     told = ",".join(f"{axis}={size}" for axis, size in dense.items() if size > 1)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Final, NamedTuple
 
+from meshfit.errors import MeshfitError
 from meshfit.facts import ModelFacts
 from meshfit.fitting.memory import Asked, RuleMemory, Watched
 from meshfit.fitting.watched import WORLD, Sizes
@@ -18,10 +19,13 @@ from meshfit.mesh import AXES, MeshSpec
 from meshfit.rules.judge import axis_engine
 from meshfit.rules.registry import rules_for
 
-__all__ = ["ORDER", "Found", "Row", "Sweep", "all_divisors"]
+__all__ = ["ORDER", "Found", "Row", "Sweep", "all_divisors", "refuse_huge"]
 
 ORDER: Final = ("tp", "pp", "cp", "ep", "sp", "dp_replicate", "dp_shard")
 """The order in which axes are kept small: those whose traffic is dearest first, the data axes take what is left."""
+
+LARGEST: Final = 1_000_000
+"""Ranks of the largest world; nobody has more, and divisors of huge numbers take long to find."""
 
 Pending = Sequence[tuple[RuleMemory, Asked]]
 
@@ -230,3 +234,9 @@ def all_divisors(number: int) -> tuple[int, ...]:
     """Every divisor of `number` (>= 1), ascending."""
     small = [size for size in range(1, int(number**0.5) + 1) if number % size == 0]
     return tuple(sorted({*small, *(number // size for size in small)}))
+
+
+def refuse_huge(world: int) -> None:
+    """Raise MeshfitError for more ranks than there are anywhere."""
+    if world > LARGEST:
+        raise MeshfitError(f"a world has at most {LARGEST} ranks here, got {world}")

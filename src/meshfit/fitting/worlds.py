@@ -7,7 +7,7 @@ from math import prod
 from typing import Final, NamedTuple
 
 from meshfit.facts import ModelFacts
-from meshfit.fitting.search import ORDER, Sweep
+from meshfit.fitting.search import ORDER, Sweep, refuse_huge
 from meshfit.mesh import MeshSpec
 
 __all__ = ["LARGEST_WORLD", "Worlds", "fitting_worlds", "fixed_by"]
@@ -62,9 +62,13 @@ def fitting_worlds(
         engine: who runs it.
         strict: count warnings as errors.
         tell: called with the part of the work that is done, 0 to 1.
+
+    Raises:
+        MeshfitError: the mesh has more ranks than anybody.
     """
     fixed = fixed_by(mesh)
     ranks = prod(size for axis, size in fixed.items() if axis != "ep")
+    refuse_huge(ranks)
     sweep = Sweep(facts, engine, strict=strict)
     full = all(axis in fixed for axis in DATA)
     largest = ranks if full else max(LARGEST_WORLD // ranks, 1) * ranks
