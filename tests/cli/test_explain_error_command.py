@@ -90,6 +90,35 @@ def test_a_mistake_is_one_line(arguments: list[str], says: str, capsys: pytest.C
     assert says in told.err
 
 
+def test_the_logs_of_several_ranks_are_told_with_the_cause_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """A launcher may write a file for each rank; the one that lost the other stands last."""
+    follows = ROOT / "tests" / "crashes" / "logs" / "one_rank.txt"
+    assert main(["explain-error", str(follows), str(LOG)]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"{LOG}:\nline 56, ranks 0, 1")
+    assert text.index(f"\n{follows}:\nNo rule is recognised") > 0
+    assert main(["explain-error", str(follows), str(LOG), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["files"]
+    assert [(each["file"], len(each["causes"])) for each in shown] == [(str(follows), 0), (str(LOG), 1)]
+
+
+def test_one_file_of_several_that_cannot_be_read_is_a_complaint(capsys: pytest.CaptureFixture[str]) -> None:
+    """The others are read all the same."""
+    assert main(["explain-error", "missing.log", str(LOG), str(LOG)]) == 2
+    told = capsys.readouterr()
+    assert told.out.count("TP002 tp-kv-heads") == 1
+    assert told.err == "meshfit: cannot read 'missing.log': No such file or directory\n"
+    assert main(["explain-error", "missing.log", str(LOG), "--json"]) == 2
+    assert [each["file"] for each in json.loads(capsys.readouterr().out)["files"]] == [str(LOG), "missing.log"]
+
+
+def test_check_speaks_where_no_rule_is_recognised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is nothing to agree with."""
+    (tmp_path / "x.log").write_text(NAMES_NOTHING)
+    assert main(["explain-error", str(tmp_path / "x.log"), "--target", EXAMPLE, "--mesh", "tp=16"]) == 1
+    assert "check says:\nLlamaForCausalLM does not fit tp=16" in capsys.readouterr().out
+
+
 def test_an_empty_log_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """So is one of blanks."""
     (tmp_path / "empty.log").write_text(" \n\n")

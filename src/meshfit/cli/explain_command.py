@@ -40,10 +40,10 @@ def run(options: argparse.Namespace) -> Verdict:
             raise unknown("rule", name, sorted(meant), listed="meshfit rules lists them")
         found[rules[0].code] = rules
     if options.json:
-        import json
+        from meshfit.render.json_format import as_json
 
         told = [to_dict(rule) for rules in found.values() for rule in rules]
-        return Verdict(json.dumps({"schema": 1, "rules": told}, indent=2), 0)
+        return Verdict(as_json({"rules": told}), 0)
     return Verdict("\n\n".join(rule_text(rules) for rules in found.values()), 0)
 
 

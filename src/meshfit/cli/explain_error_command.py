@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from meshfit.cli.verdict import Verdict
 
 if TYPE_CHECKING:
+    from meshfit.crashes.diagnosis import Diagnosis
     from meshfit.mesh import MeshSpec
     from meshfit.report import Report
 
@@ -20,6 +21,7 @@ Name the rule behind a crash: read a traceback or the log of many ranks, decode 
 With --mesh the text is read for that mesh, and with --target too the verdict of check stands beside it.
 
   meshfit explain-error train.log
+  meshfit explain-error logs/*/stderr.log
   torchrun --nproc-per-node 8 train.py 2>&1 | meshfit explain-error
   meshfit explain-error train.log --target config.json --mesh tp=8
 
@@ -33,7 +35,11 @@ LARGEST: Final = 256 * 1024 * 1024
 def configure(explain: argparse.ArgumentParser) -> None:
     """Give the command its arguments."""
     explain.add_argument(
-        "file", metavar="FILE", nargs="?", default="-", help="the log; - or nothing for what is piped in"
+        "files",
+        metavar="FILE",
+        nargs="*",
+        default=["-"],
+        help="a log, or the logs of several ranks; - or nothing for what is piped in",
     )
     explain.add_argument("-m", "--mesh", metavar="SIZES", help="the mesh that ran, such as tp=8,pp=2")
     explain.add_argument("-t", "--target", metavar="TARGET", help="the model that ran, as check takes it")
@@ -43,9 +49,11 @@ def configure(explain: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Verdict:
-    """The rule behind the text. Raises MeshfitError for a file that cannot be read, and for a bad mesh or target."""
+    """The rule behind the text. Raises MeshfitError for a file that cannot be read, and for a bad mesh or target.
+
+    Of several files, one that cannot be read is a complaint, and the others are read.
+    """
     from meshfit.crashes.diagnosis import diagnose
-    from meshfit.crashes.telling import tell, to_dict
     from meshfit.errors import MeshfitError
     from meshfit.mesh import AXES, MeshSpec
 
@@ -53,14 +61,39 @@ def run(options: argparse.Namespace) -> Verdict:
     if options.target is not None and mesh is None:
         raise MeshfitError("--target needs the mesh that ran too; add --mesh, such as --mesh tp=8")
     sizes: Mapping[str, int] | None = None if mesh is None else {axis: mesh.size(axis) for axis in AXES}
-    diagnosis = diagnose(_read(options.file), sizes)
     report = None if options.target is None or mesh is None else _check(options, mesh)
-    code = 0 if diagnosis.causes else 1
-    if options.json:
-        import json
+    found: dict[str, Diagnosis] = {}
+    mistakes: dict[str, str] = {}
+    for name in dict.fromkeys(options.files):
+        try:
+            found[name] = diagnose(_read(name), sizes)
+        except MeshfitError as mistake:
+            if len(options.files) == 1:
+                raise
+            mistakes[name] = str(mistake)
+    code = 2 if mistakes else int(not any(diagnosis.causes for diagnosis in found.values()))
+    text = _json(found, mistakes, report) if options.json else _text(found, report)
+    return Verdict(text, code, tuple(mistakes.values()))
 
-        return Verdict(json.dumps({"schema": 1, **to_dict(diagnosis, report)}, indent=2), code)
-    return Verdict(tell(diagnosis, report), code)
+
+def _text(found: Mapping[str, Diagnosis], report: Report | None) -> str:
+    """What each log tells: first those that name a rule, then those with an error, last those that only follow."""
+    from meshfit.crashes.telling import tell
+
+    if len(found) == 1:
+        return tell(next(iter(found.values())), report)
+    order = sorted(found, key=lambda name: (not found[name].causes, found[name].first_error is None))
+    return "\n\n".join(f"{name}:\n{tell(found[name], report if found[name].causes else None)}" for name in order)
+
+
+def _json(found: Mapping[str, Diagnosis], mistakes: Mapping[str, str], report: Report | None) -> str:
+    from meshfit.crashes.telling import to_dict
+    from meshfit.render.json_format import as_json
+
+    told = [{"file": name, **to_dict(diagnosis, report)} for name, diagnosis in found.items()]
+    if len(told) == 1 and not mistakes:
+        return as_json(told[0])
+    return as_json({"files": [*told, *({"file": name, "error": mistake} for name, mistake in mistakes.items())]})
 
 
 def _check(options: argparse.Namespace, mesh: MeshSpec) -> Report:

@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> Verdict:
     else:
         rules = judged_under(engine_name(options.engine), options.axis)
     if options.json:
-        import json
+        from meshfit.render.json_format import as_json
 
-        return Verdict(json.dumps({"schema": 1, "rules": [to_dict(rule) for rule in rules]}, indent=2), 0)
+        return Verdict(as_json({"rules": [to_dict(rule) for rule in rules]}), 0)
     if not rules:
         return Verdict(f"no rule judges {options.axis} under {options.engine}", 0)
     return Verdict(rule_table(rules), 0)

@@ -170,7 +170,10 @@ def _waited(diagnosis: Diagnosis) -> str:
 def _confirmed(diagnosis: Diagnosis, report: Report) -> Iterator[str]:
     from meshfit.render.text import render
 
-    yield f"check {'agrees' if _agrees(diagnosis, report) else 'does not report it'}:"
+    if not diagnosis.causes:
+        yield "check says:"
+    else:
+        yield "check agrees:" if _agrees(diagnosis, report) else "check does not report it:"
     yield render(report)
 
 
