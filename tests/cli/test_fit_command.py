@@ -160,6 +160,18 @@ def test_where_nothing_fits_the_nearest_mesh_tells_why(run: Any) -> None:
     assert json.loads(run(f"{EXAMPLE} --world 64 --tp 16 --json")[1])["refused"]["violations"][0]["code"] == "TP002"
 
 
+def test_one_device_is_a_world_too(run: Any) -> None:
+    """With one mesh, and no size to go further."""
+    code, out, _ = run(f"{EXAMPLE} --world 1")
+    assert code == 0
+    assert out.splitlines() == [
+        "LlamaForCausalLM on 1 rank (engine transformers): 1 mesh fits",
+        "",
+        "  mesh        weights a rank",
+        "  one device  14.96 GiB",
+    ]
+
+
 # --- the worlds of a mesh
 
 

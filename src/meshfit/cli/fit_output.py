@@ -27,7 +27,8 @@ GIB: Final = 2**30
 def meshes_text(found: Fit) -> str:
     """The table of meshes, then a line on each axis."""
     fixed = ",".join(f"{axis}={size}" for axis, size in found.fixed.items())
-    asked = f"{_bold(found.target)} on {found.world} ranks{f' with {fixed}' if fixed else ''} (engine {found.engine})"
+    ranks = _count(found.world, "rank", "ranks")
+    asked = f"{_bold(found.target)} on {ranks}{f' with {fixed}' if fixed else ''} (engine {found.engine})"
     if found.refusal is not None:
         return "\n".join([f"{asked}: no mesh fits, the nearest is {found.refusal.mesh}", *_refusals(found.refusal)])
     shown = len(found.choices)
@@ -36,7 +37,8 @@ def meshes_text(found: Fit) -> str:
     lines += _table([_header(), *map(_row, found.choices)])
     if shown < found.total:
         lines.append(f"  {found.total - shown} more with --all")
-    return "\n".join([*lines, "", *map(_limit, found.limits)]).rstrip()
+    told = [_limit(limit) for limit in found.limits if limit.refused is not None or limit.legal != (1,)]
+    return "\n".join([*lines, *(["", *told] if told else [])])
 
 
 def meshes_json(found: Fit) -> str:
@@ -95,7 +97,7 @@ def _row(choice: Choice) -> tuple[str, ...]:
     report = choice.report
     padded = (f"{name} {multiple}" for name, multiple in choice.multiples._asdict().items() if multiple is not None)
     return (
-        str(report.mesh),
+        str(report.mesh) if report.mesh.used else "one device",
         "" if choice.weight_bytes is None else f"{choice.weight_bytes / GIB:.2f} GiB",
         ", ".join(padded),
         ", ".join(dict.fromkeys(violation.code for violation in report.warnings)),
