@@ -80,6 +80,15 @@ def test_a_file_below_the_working_directory_is_named_from_there(
     assert decoded(command)[1]["file"] == "a/b.json"
 
 
+def test_a_job_below_the_checkout_names_files_from_its_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GITHUB_WORKSPACE counts where the working directory lies in it."""
+    (tmp_path / "checkout" / "training").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "checkout" / "training")
+    for workspace, file in (("checkout", "training/a.json"), ("checkout/other", "a.json"), ("", "a.json")):
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / workspace) if workspace else "")
+        assert decoded(to_github([NOTICE._replace(place=Place("a.json"))]))[1]["file"] == file
+
+
 @given(message=st.text(), advice=st.text(min_size=1), slug=st.text())
 def test_no_text_ends_the_command_or_a_property(message: str, advice: str, slug: str) -> None:
     """What is escaped comes back, on one line."""

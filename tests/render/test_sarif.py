@@ -149,7 +149,9 @@ def test_a_file_elsewhere_has_its_whole_address(tmp_path: Path, monkeypatch: pyt
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-places = st.builds(Place, text.filter(lambda path: "\0" not in path), st.none() | st.integers(1, 10**6))
+number = st.integers(1, 10**6)
+paths = text.filter(lambda path: "\0" not in path)
+places = st.builds(Place, paths, *(st.none() | number for _ in range(4))) | st.builds(Place, paths, *[number] * 4)
 notices = st.builds(
     Notice,
     code=text,

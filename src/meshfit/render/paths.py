@@ -1,4 +1,4 @@
-"""Paths of files as other programs want them: seen from the working directory, with forward slashes."""
+"""Paths of files as other programs want them: seen from the root of the checkout, with forward slashes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ __all__ = ["relative_path", "uri"]
 
 
 def relative_path(path: str) -> str | None:
-    """The path as seen from the working directory, with forward slashes; None for a file that is not below it."""
+    """The path as seen from the root, with forward slashes; None for a file that is not below it.
+
+    The root is the working directory, or GitHub's checkout around it: annotations and logs begin there.
+    """
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    if workspace and _below(".", workspace) is not None:
+        return _below(path, workspace)
+    return _below(path, ".")
+
+
+def _below(path: str, root: str) -> str | None:
     try:
-        seen = os.path.relpath(path)
+        seen = os.path.relpath(path, root)
     except ValueError:  # another drive, or a path that no system has
         return None
     parts = PurePath(seen).parts
@@ -19,7 +29,7 @@ def relative_path(path: str) -> str | None:
 
 
 def uri(path: str) -> str:
-    """A relative reference for a file below the working directory, a `file:` URI for another one; percent-encoded."""
+    """A relative reference for a file below the root, a `file:` URI for another one; percent-encoded."""
     from urllib.parse import quote
 
     below = relative_path(path)

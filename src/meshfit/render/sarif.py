@@ -140,7 +140,8 @@ def _location(place: Place) -> dict[str, Any]:
         "endLine": place.end_line,
         "endColumn": place.end_column,
     }
-    region = {name: number for name, number in numbers.items() if number is not None}
+    known = place.line is not None
+    region = {name: number for name, number in numbers.items() if known and number is not None}
     return {"physicalLocation": {"artifactLocation": artifact, **({"region": region} if region else {})}}
 
 
