@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from meshfit.lint.documents import DocumentError
 from meshfit.lint.files import Found, find_files, read_text
@@ -240,3 +240,22 @@ def test_any_text_is_read_or_refused(text: str, start: str) -> None:
     for kind in sorted(set(SUFFIXES.values())):
         with contextlib.suppress(DocumentError):
             assert isinstance(read_recipes(start + text, "a", kind), list)
+
+
+@given(
+    raw=st.binary(max_size=200) | st.text(max_size=200).map(str.encode),
+    start=st.sampled_from(
+        [b"", SOUND.encode(), b"#!/bin/sh\nvllm serve m -tp 2 ", b"MeshSpec(tp_size=2)\n", b'{"tp_size": ']
+    ),
+    name=st.sampled_from(["a", *(f"a{suffix}" for suffix in SUFFIXES)]),
+    named=st.booleans(),
+)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_get_a_result(raw: bytes, start: bytes, name: str, named: bool, tmp_path: Path) -> None:
+    """In a file of any format: a broken one has one notice, another one notices within its lines."""
+    path = tmp_path / name
+    path.write_bytes(start + raw)
+    result = lint_file(Found(str(path), named=named), QUESTION, Choice())
+    assert result is None or not result.broken or len(result.notices) == 1
+    for notice in result.notices if result is not None else ():
+        assert (notice.place.line or 1) <= (start + raw).count(b"\n") + (start + raw).count(b"\r") + 1
