@@ -79,6 +79,8 @@ def test_a_broken_file_exits_with_2_and_the_others_are_told(run: Any) -> None:
         ((".", "--world", "0"), "--world must be at least 1"),
         ((".", "--engine", "nemoo"), "unknown engine 'nemoo'"),
         ((".", "--model", "nowhere/at-all"), "nowhere/at-all"),
+        ((".", "--select", "TP0O2"), "no rule is called 'TP0O2'; did you mean 'TP"),
+        ((".", "--ignore", "mesh-world-sise"), "did you mean 'mesh-world-size'?"),
         ((".", "--model-map", "org/name"), "is no ID=FOLDER"),
         ((".", "--model-map", "org/name=none"), "does not exist"),
         ((".", "--baseline", "none.json"), "cannot be read"),
@@ -206,6 +208,15 @@ def test_known_findings_are_not_told_again_when_lines_move(run: Any, monkeypatch
     assert run("a.yaml", "--world", "8", "--baseline", "../known.json")[0] == 0
     Path("../known.json").write_text("[]", encoding="utf-8")
     assert run("a.yaml", "--baseline", "../known.json")[0] == 2
+
+
+def test_a_broken_file_is_never_known(run: Any) -> None:
+    """It is told while the baseline is written, and again by it."""
+    write("a.yaml", SOUND + "x: [")
+    code, out, _ = run("a.yaml", "--write-baseline", "known.json")
+    assert code == 2
+    assert out == "a.yaml is not YAML: did not find expected node content\nknown.json knows 0 findings\n"
+    assert run("a.yaml", "--baseline", "known.json")[0] == 2
 
 
 def test_statistics_count_rules_and_tools(run: Any) -> None:

@@ -95,7 +95,9 @@ def run(options: argparse.Namespace) -> Verdict:
     if options.write_baseline:
         found = [(notice, result.lines) for result in results if not result.broken for notice in result.notices]
         number = write_baseline(options.write_baseline, found)
-        return Verdict(f"{options.write_baseline} knows {number} finding{'' if number == 1 else 's'}", 0)
+        told = f"{options.write_baseline} knows {number} finding{'' if number == 1 else 's'}"
+        broken = [f"{each.path} {notice.message}" for each in results if each.broken for notice in each.notices]
+        return Verdict("\n".join([*broken, told]), 2 if broken else 0)
     if baseline is not None:
         from dataclasses import replace
 
@@ -111,7 +113,21 @@ def _refuse_engine(engine: str | None) -> None:
 
 
 def _codes(listed: str | None) -> tuple[str, ...]:
-    return tuple(code.strip() for code in (listed or "").split(",") if code.strip())
+    """The codes and names of an option. Raises MeshfitError for one that no rule has: a slip would hide findings."""
+    names = tuple(name.strip() for name in (listed or "").split(",") if name.strip())
+    if not names:
+        return ()
+    from meshfit.lint.recipe import PROBLEMS
+    from meshfit.readers.spellings import guess
+    from meshfit.rules.registry import all_rules
+
+    codes = {rule.code for rule in all_rules()} | set(PROBLEMS)
+    slugs = {rule.slug for rule in all_rules()} | {kind.slug for kind in PROBLEMS.values()}
+    for name in names:
+        if name.lower() not in slugs and not any(code.startswith(name.upper()) for code in codes):
+            close = guess(name.upper(), sorted(codes)) or guess(name.lower(), sorted(slugs))
+            raise MeshfitError(f"no rule is called {name!r}{close}; meshfit rules lists them")
+    return names
 
 
 def _results(files: Sequence[Found], question: Question, choice: Choice, stdin: str | None) -> Iterator[FileResult]:

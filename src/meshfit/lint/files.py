@@ -171,7 +171,10 @@ def _bytes(path: str) -> bytes:
     """The file's bytes, at most one more than are read of any."""
     try:
         # a pipe would block, and a device never end
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+        mode = os.stat(path).st_mode  # noqa: PTH116
+        if stat.S_ISDIR(mode):
+            raise DocumentError("is a folder that cannot be listed; check its permissions")
+        if not stat.S_ISREG(mode):
             raise DocumentError("is no regular file")
         with open(path, "rb") as opened:  # noqa: PTH123
             return opened.read(MAX_BYTES + 1)
