@@ -81,6 +81,7 @@ def test_a_tower_beside_the_layers_is_not_laid_on_stages() -> None:
         ("dp_shard=4", "vllm", False),
         ("tp=2", "accelerate", True),
         ("dp_replicate=2", "torchtitan", True),
+        ("sp=2", "accelerate", False),
     ],
 )
 def test_what_an_engine_cuts_its_own_way_is_left_out(text: str, engine: str, known: bool) -> None:

@@ -28,6 +28,8 @@ Shape = tuple[int, ...]
 def weight_bytes(facts: ModelFacts, mesh: MeshSpec, engine: str) -> int | None:
     """Bytes of the weights that the fullest rank holds; None where that is not known."""
     try:
+        if mesh.sp_size > 1:
+            return None  # DeepSpeed's own settings say what is cut under Ulysses
         if axis_engine(facts, engine, "tp") == "transformers":
             elements = _by_plan(facts, mesh)
         elif engine in SHARDS_BY_ROWS and DATA.issuperset(mesh.used):
