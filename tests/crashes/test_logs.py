@@ -190,6 +190,15 @@ def test_interleaved_ranks_keep_their_own_traceback() -> None:
     assert found.codes == ("TP003", "TP002")
 
 
+def test_rows_of_another_grouped_matmul_are_not_named() -> None:
+    """Eight-bit training cuts its tokens into groups that must be aligned too, with or without tensor parallelism."""
+    frame = (
+        'Traceback (most recent call last):\n  File "torchao/scaled_grouped_mm.py", line 3, in forward\n    y = mm(x)\n'
+    )
+    text = f"{frame}RuntimeError: strides should be multiple of 16 bytes"
+    assert diagnose(text.encode(), {"tp": 2}).causes == ()
+
+
 def test_a_view_in_a_line_that_is_no_attention_is_not_named() -> None:
     """The same numbers come from anybody's reshape."""
     text = f'Traceback (most recent call last):\n  File "data.py", line 3, in pack\n    x = y.view(a, b, -1, c)\n{VIEW}'

@@ -116,6 +116,21 @@ NAMED: Final = (
     ("AssertionError: ngroups must be evenly divisible by tp_size", "TP004", ""),
     ("AssertionError: seq-length should be a multiple of 2 * context-parallel-size if context", "CP005", ""),
     ("AssertionError: Number of experts should be a multiple of expert model parallel_size.", "EP003", ""),
+    ("NotImplementedError: This model does not have a tensor parallel plan.", "TP001", ""),
+    (
+        (
+            "RuntimeError: world_size (8) is not divisible by tensor_model_parallel_size (3) x "
+            "pipeline_model_parallel_size (1) x context_parallel_size (2)"
+        ),
+        "MS001",
+        "tp_size is 3",
+    ),
+    (
+        "15: RuntimeError: decoder world_size (4) is not divisible by expert_tensor_model_pipeline_parallel size (8)",
+        "EP004",
+        "",
+    ),
+    ("Value error, Tensor parallel size (16) cannot be larger than the number of available GPUs (8)", "MS001", "is 16"),
     ("AssertionError: num_layers=30 should be divisible by config.pipeline_model_parallel_size=4", "PP012", "is 30"),
     ("AssertionError: num_layers should be divisible by pipeline_model_parallel_size", "PP012", ""),
     ("AssertionError: Number of layers should be divisible by the pipeline-model-parallel size", "PP012", ""),

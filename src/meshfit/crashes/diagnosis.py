@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from meshfit.crashes import aftermath, engine_patterns, own_reports, transformers_patterns
+from meshfit.crashes import aftermath, megatron_patterns, nemo_patterns, own_reports, transformers_patterns
 from meshfit.crashes.log import Frame, Line, Log
 from meshfit.crashes.pattern import Kind, Pattern, Reading, Scene
 
@@ -15,7 +15,8 @@ __all__ = ["PATTERNS", "Diagnosis", "Found", "diagnose"]
 PATTERNS: Final[tuple[Pattern, ...]] = (
     *own_reports.PATTERNS,
     *transformers_patterns.PATTERNS,
-    *engine_patterns.PATTERNS,
+    *nemo_patterns.PATTERNS,
+    *megatron_patterns.PATTERNS,
     *aftermath.PATTERNS,
 )
 

@@ -71,6 +71,14 @@ _PLANS: Final = (
         no_plan,
     ),
     crash(
+        "This model does not have a tensor parallel plan",
+        r"This model does not have a tensor parallel plan",
+        "TP001",
+        "transformers",
+        "transformers 4 modeling_utils.py `from_pretrained`",
+        lambda match, scene: Reading("", {"tp": scene.sizes.get("tp", 2)}, {"tp_plan": {}}),  # noqa: ARG005
+    ),
+    crash(
         "match nothing in",
         r"`(?P<kind>tp|ep)_plan` keys \[(?P<names>[^\]]{1,2000})\] match nothing in",
         "TP005 EP008",
