@@ -186,10 +186,11 @@ class Flags:
         written = flag.key.text
         bare = written.lstrip("-")
         right = meant if "_" in bare else meant.replace("_", "-")
+        right = written[: len(written) - len(bare)] + right
         return Problem(
             "RC001",
-            f"unknown flag {written!r} of the mesh: the program refuses it",
-            f"write {written[: len(written) - len(bare)] + right!r}",
+            f"unknown flag {written!r} of the mesh, which the program refuses; did you mean {right!r}?",
+            f"write {right!r}",
             self._places.spot(flag.key),
             Consequence.CLEAN,
         )

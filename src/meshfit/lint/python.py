@@ -254,7 +254,7 @@ class _File:
                 line, column, _, _ = self._spot(keyword)
                 yield Problem(
                     "RC001",
-                    f"unknown argument {name!r} of the mesh: the call refuses it",
+                    f"unknown argument {name!r} of the mesh, which the call refuses; did you mean {meant!r}?",
                     f"write {meant!r}",
                     Spot(line, column, line, column + len(name)),
                     Consequence.CLEAN,

@@ -136,13 +136,13 @@ def mesh_of(
     found = sizes(section, keys, strict=strict)
     problems = list(_repeated_keys(section, keys))
     long = {name: axis for name, axis in keys.items() if len(name) > 11}
-    does = "refuses it" if consequence is Consequence.CLEAN else "drops it in silence, so the axis is not used"
+    does = "refuses" if consequence is Consequence.CLEAN else "drops in silence, so that the axis is not used"
     for key, entry in section.entries.items():
         if key in keys or key in known:
             continue
         meant = meant_key(key, long if slips else keys, slips=slips)
         if meant is not None:
-            told = f"unknown key {key!r} of the mesh: the tool {does}"
+            told = f"unknown key {key!r} of the mesh, which the tool {does}; did you mean {meant!r}?"
             problems.append(Problem("RC001", told, f"write {meant!r}", entry.key_spot, consequence))
             # nobody is told twice: what the mesh lacks without this size is no second mistake
             found.setdefault(keys[meant], Written(UNKNOWN, entry.key_spot, key))
