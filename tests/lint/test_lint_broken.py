@@ -212,7 +212,7 @@ TOOLS = st.sampled_from(
 
 
 @given(tool=TOOLS, keys=st.dictionaries(KEYS, VALUES, max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_settings_of_any_type_reach_no_rule_that_minds(tool: Any, keys: dict[str, Any]) -> None:
     """A rule meets what people write, not what the tool would accept."""
     question = dataclasses.replace(QUESTION, model=LLAMA)

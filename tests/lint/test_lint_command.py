@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +260,7 @@ def test_a_thousand_recipes_take_seconds(tmp_path: Path) -> None:
     """Well below twenty, half a gigabyte, and without torch or transformers."""
     for number in range(1000):
         size = 2 ** (number % 5)
-        text = f"model:\n  pretrained_model_name_or_path: org/llama\n{SOUND}  pp_size: {size}\n" + "x: [1, 2, 3]\n" * 0
+        text = f"model:\n  pretrained_model_name_or_path: org/llama\n{SOUND}  pp_size: {size}\n"
         filler = "".join(f"section_{line}:\n  key: value of {line}\n  other: [1, 2]\n" for line in range(20))
         (tmp_path / f"{number}.yaml").write_text(text + filler, encoding="utf-8")
     program = (
@@ -269,20 +268,20 @@ def test_a_thousand_recipes_take_seconds(tmp_path: Path) -> None:
         "from meshfit.cli.main import main\n"
         "code = main(sys.argv[1:])\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)\n"
-        "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(code, int(used.ru_utime + used.ru_stime), used.ru_maxrss // 1000)\n"
     )
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", program, "lint", str(tmp_path), "--model-map", f"org/llama={MODEL}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert time.monotonic() - began < 20
     told, numbers = done.stdout.splitlines()[-2:]
     assert told == "nothing wrong in 1000 meshes of 1000 files"
-    code, megabytes = map(int, numbers.split())
+    code, seconds, megabytes = map(int, numbers.split())
     assert code == 0
+    assert seconds < 20
     assert megabytes < 500
 
 
