@@ -59,7 +59,7 @@ _TORCHTITAN_COUNTS: Final = {
         *("pipeline_parallel_last_stage_less_layers", "pipeline_parallel_layers_per_stage"),
     )
 }
-_TORCHTITAN_SWITCHES: Final = {"parallelism.enable_sequence_parallel": "enable_sequence_parallel"}
+_TORCHTITAN_SWITCHES: Final = {"parallelism.enable_sequence_parallel": "sequence_parallel"}
 _NEMO_SWITCHES: Final = {
     "distributed.sequence_parallel": "sequence_parallel",
     "distributed.activation_checkpointing": "activation_checkpointing",

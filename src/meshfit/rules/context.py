@@ -189,7 +189,7 @@ def sequence_divides_over_the_ring(facts: ModelFacts, mesh: MeshSpec) -> Iterato
 
 @rule("CP005", "cp-sequence-length", axis="cp", engines=("torchtitan",), consequence=Consequence.CLEAN)
 def sequence_divides_over_ring_and_tensor(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
-    """`seq_len % (2 * cp_size * tp_size) == 0`; tp_size is left out where `enable_sequence_parallel` is False.
+    """`seq_len % (2 * cp_size * tp_size) == 0`; tp_size is left out where `sequence_parallel` is False.
 
     `seq_len` stands for the tokens of one microbatch on a data rank (`num_tokens_per_microbatch_per_dp_rank`), in which
     torchtitan joins sequences.
@@ -197,7 +197,7 @@ def sequence_divides_over_ring_and_tensor(facts: ModelFacts, mesh: MeshSpec) -> 
     Why: the tokens are cut over the ring in two chunks a rank, then over the tensor group between blocks.
     Source: torchtitan main of 2026-08 trainer.py `Trainer.__init__`, distributed/parallel_dims.py `seq_len_divisor`.
     """
-    shared = 1 if mesh.settings.get("enable_sequence_parallel") is False else mesh.tp_size
+    shared = 1 if mesh.settings.get("sequence_parallel") is False else mesh.tp_size
     factor = 2 * mesh.cp_size * shared
     if facts.seq_len % factor:
         product = "2 * cp_size * tp_size" if shared > 1 else "2 * cp_size"

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from threading import RLock
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Final, NamedTuple
 
 from meshfit.rules.registry import Rule, add_rule
 
-__all__ = ["EntryPoint", "RuleLoadWarning", "advertised", "load"]
+__all__ = ["EntryPoint", "RuleLoadWarning", "advertised", "load", "load_own"]
 
 BUILT_IN: Final = (
     "world",
@@ -29,14 +29,15 @@ BUILT_IN: Final = (
     "context",
     "expert",
     "packing",
-    "torchtitan",
-    "megatron",
-    "megatron_pipeline",
-    "vllm",
     "seed",
     "declared",
 )
-"""The modules of this package that declare rules."""
+"""The modules of this package that declare rules, but for those of `OWN`."""
+
+OWN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"torchtitan": ("torchtitan",), "megatron": ("megatron", "megatron_pipeline"), "vllm": ("vllm",)}
+)
+"""Engine -> the modules with rules of it alone, which no verdict under another engine has to wait for."""
 
 
 class RuleLoadWarning(UserWarning):
@@ -56,7 +57,7 @@ _loading: Final = RLock()
 
 
 def load(packages: Sequence[str] | None = None) -> None:
-    """Load every rule once. A package whose rules fail to load is named in a `RuleLoadWarning` and left out.
+    """Load the rules once, but those of `OWN`. A package whose rules fail to load is named in a `RuleLoadWarning`.
 
     Another thread waits until all are there; rules that ask while they are loaded see those that came before them.
 
@@ -72,9 +73,19 @@ def load(packages: Sequence[str] | None = None) -> None:
         for name in BUILT_IN:
             import_module(f"meshfit.rules.{name}")
         entries = advertised("meshfit.rules") if packages is None else [EntryPoint(p, p, p) for p in packages]
+        if entries:
+            load_own()  # a package that takes one of their codes is the one to be left out
         for entry in entries:
             _load_entry(entry)
         _state["loaded"] = True
+
+
+def load_own(engine: str | None = None) -> None:
+    """Load the rules that `engine` alone enforces; of every engine for None."""
+    for owner, modules in OWN.items():
+        if engine in (None, owner):
+            for name in modules:
+                import_module(f"meshfit.rules.{name}")
 
 
 def _load_entry(entry: EntryPoint) -> None:

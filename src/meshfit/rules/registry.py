@@ -120,12 +120,13 @@ def rule(
 
 
 def rules_for(engine: str, axis: str) -> tuple[Rule, ...]:
-    """The rules of one engine for one axis, by code; the first call loads the built-in rules and other packages'."""
+    """The rules of one engine for one axis, by code; the first call loads the engine's and other packages'."""
     selected = _SELECTED.get((engine, axis))
     if selected is None:
-        from meshfit.rules.loading import load
+        from meshfit.rules.loading import load, load_own
 
         load()
+        load_own(engine)
         selected = tuple(rule for rule in _RULES if rule.axis == axis and engine in rule.engines)
         _SELECTED[engine, axis] = selected
     return selected
@@ -133,9 +134,10 @@ def rules_for(engine: str, axis: str) -> tuple[Rule, ...]:
 
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, by code."""
-    from meshfit.rules.loading import load
+    from meshfit.rules.loading import load, load_own
 
     load()
+    load_own()
     return tuple(_RULES)
 
 

@@ -48,7 +48,7 @@ def recurrent_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
 
 @rule("TP024", "tp-sequence-length", axis="tp", engines=ENGINE, consequence=Consequence.CLEAN)
 def sequence_divides_over_tensor_ranks(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
-    """`seq_len % tp_size == 0`, unless `enable_sequence_parallel` is False; for `cp_size > 1` see `cp-sequence-length`.
+    """`seq_len % tp_size == 0`, unless `sequence_parallel` is False; for `cp_size > 1` see `cp-sequence-length`.
 
     `seq_len` stands for the tokens of one microbatch on a data rank (`num_tokens_per_microbatch_per_dp_rank`), in which
     torchtitan joins sequences.
@@ -56,7 +56,7 @@ def sequence_divides_over_tensor_ranks(facts: ModelFacts, mesh: MeshSpec) -> Ite
     Why: between blocks each tensor rank holds an equal part of the tokens.
     Source: torchtitan main of 2026-08 trainer.py `Trainer.__init__`, distributed/parallel_dims.py `seq_len_divisor`.
     """
-    if mesh.cp_size > 1 or mesh.settings.get("enable_sequence_parallel") is False:
+    if mesh.cp_size > 1 or mesh.settings.get("sequence_parallel") is False:
         return
     if facts.seq_len % mesh.tp_size:
         yield Finding(
