@@ -70,6 +70,14 @@ def test_a_survivor_alone_points_to_the_other_ranks() -> None:
     assert to_dict(found)["survivors"][0]["ranks"] == [3]
 
 
+def test_a_rule_is_explained_once() -> None:
+    """Ranks that hold uneven slices write the same error with other numbers."""
+    told = tell(diagnose(f"[rank0]: {VIEW}\n[rank1]: {VIEW.replace('256', '768')}\n".encode()))
+    assert told.count("meshfit explain TP002") == 1
+    assert "1.5 heads" in told
+    assert "TP002, as above" in told
+
+
 def test_a_survivor_beside_the_cause_is_no_cause() -> None:
     """The line that names the rule comes later in the log, and still is the cause."""
     found = diagnose(f"[rank0]: {LOST}\n[rank1]: {VIEW}\n".encode())

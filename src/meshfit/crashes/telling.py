@@ -57,8 +57,11 @@ def tell(diagnosis: Diagnosis, report: Report | None = None) -> str:
         report: the verdict of `check` on the model and mesh that ran, where the user names both.
     """
     lines: list[str] = []
+    explained: set[str] = set()
     for found in diagnosis.causes:
-        lines += [*_cause(found), ""]
+        # ranks that hold uneven slices write the same error with other numbers
+        lines += [*(_again(found) if found.codes[0] in explained else _cause(found)), ""]
+        explained.add(found.codes[0])
     if not diagnosis.causes:
         lines += [*_unnamed(diagnosis), ""]
     lines += _aftermath(diagnosis)
@@ -118,6 +121,12 @@ def _cause(found: Found) -> Iterator[str]:
     yield from _part("instead", said.help if said else "")
     yield from _part("or", "; ".join(f"{rule.code} {rule.slug}: {explanation(rule).formula}" for rule in others))
     yield from _part("more", f"meshfit explain {' '.join(found.codes)}")
+
+
+def _again(found: Found) -> Iterator[str]:
+    yield f"{_where(found.line, found.ranks)}: {found.line.text.strip()[:_SHOWN]}"
+    yield from _part("numbers", found.reading.numbers)
+    yield from _part("rule", f"{found.codes[0]}, as above")
 
 
 def _unnamed(diagnosis: Diagnosis) -> Iterator[str]:
