@@ -226,3 +226,36 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest
     code, out, err = answer("check", str(tmp_path), "--mesh", "tp=2")
     assert (code, out) == (2, "")
     assert "cannot be read: Permission denied; check its permissions" in err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"class A(:\n", "mine.py:1 is no Python: invalid syntax"),
+        (b"class A:\n  pass\0", "mine.py"),
+        (b"x = " + b"(" * 5000 + b")" * 5000, "mine.py"),
+        (b"x = " + b"-" * 100_000 + b"1\nclass A: pass\n", "mine.py"),
+        (b"# \xff\nclass A: pass\n", "mine"),
+        (b"", "mine.py defines no class 'A'"),
+        (b"import mine\nA = mine.A\n", "mine.py defines no class 'A'"),
+        (b"class A(B): pass\nclass B(A): pass\n", "mine:A has the name of one of its own bases"),
+        (b"import torch\nclass A(A, torch.nn.Module): pass\n", "mine:A has the name of one of its own bases"),
+        (b"import torch\nclass A(torch.nn.Module):\n    _tp_plan = 3\n", "A._tp_plan must be a mapping"),
+    ],
+)
+def test_a_broken_module_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, told: str) -> None:
+    """As a broken config is."""
+    (tmp_path / "mine.py").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    code, out, err = answer("check", "mine:A", "--mesh", "tp=2")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
+
+
+def test_a_folder_without_a_config_is_told_once(tmp_path: Path) -> None:
+    """With the folder and what is missing."""
+    assert answer("check", str(tmp_path), "--mesh", "tp=2") == (
+        2,
+        "",
+        f"meshfit: {tmp_path} holds no config.json; name the folder that the model was saved to\n",
+    )

@@ -99,10 +99,8 @@ def _existing_file(target: object) -> Path:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            folder, path = path, path / CONFIG_NAME
-            if not path.exists():
-                raise TargetError(f"{folder} holds no {CONFIG_NAME}; name the folder that the model was saved to")
-            mode = path.stat().st_mode
+            path /= CONFIG_NAME
+            mode = path.stat().st_mode if path.exists() else 0
     except FileNotFoundError:
         raise TargetError(
             f"{target} does not exist; name a {CONFIG_NAME} or a folder that holds one "
@@ -110,6 +108,8 @@ def _existing_file(target: object) -> Path:
         ) from None
     except (OSError, ValueError) as error:
         raise TargetError(f"{str(target)[:200]!r} cannot be read: {_reason(error)}; check the path") from None
+    if not mode:
+        raise TargetError(f"{path.parent} holds no {CONFIG_NAME}; name the folder that the model was saved to")
     if not stat.S_ISREG(mode):
         raise TargetError(f"{path} is not a regular file; name a {CONFIG_NAME} or a folder that holds one")
     return path

@@ -70,7 +70,7 @@ class Program(Package):
         path = self.file(dotted)
         try:
             return None if path is None else ModuleSource(dotted, path, ast.parse(path.read_bytes()), self)
-        except (SyntaxError, ValueError, RecursionError, OSError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OSError):
             return None
 
     def mentions(self, word: str) -> bool:
@@ -155,7 +155,11 @@ def find_own_class(target: str) -> OwnClass:
         advice = f"; did you mean {module_name}:{near[0]}?" if near else ""
         raise TargetError(f"{module.path} defines no class {name!r}{advice}")
     own = OwnClass(found, program)
-    if not own.is_module:
+    try:
+        is_module = own.is_module
+    except RecursionError:
+        raise TargetError(f"{target} has the name of one of its own bases; give the class another name") from None
+    if not is_module:
         if own.lost_bases:
             raise TargetError(f"{target}: its base {own.lost_bases[0]} was not found on sys.path, so nothing is known")
         raise TargetError(f"{target} is not a torch.nn.Module, so it has no mesh; name a model class")
@@ -192,8 +196,11 @@ def _module(program: Program, name: str) -> ModuleSource:
     try:
         ast.parse(path.read_bytes())
     except SyntaxError as fault:
-        raise TargetError(f"{path}:{fault.lineno} is no Python: {fault.msg}") from fault
-    except (ValueError, RecursionError, OSError) as fault:
+        line = "" if fault.lineno is None else f":{fault.lineno}"
+        raise TargetError(f"{path}{line} is no Python: {fault.msg}") from fault
+    except (RecursionError, MemoryError) as fault:  # which of them, and from what depth, differs by version
+        raise TargetError(f"{path} is nested too deeply to be read; name a class of another module") from fault
+    except (ValueError, OSError) as fault:
         raise TargetError(f"{path} cannot be read: {fault}") from fault
     raise TargetError(f"{name} belongs to a package that is not read as source; name a class of your own")
 
