@@ -129,6 +129,7 @@ models = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(
     model=models,
