@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from meshfit.cli.verdict import Verdict
+
+if TYPE_CHECKING:
+    from meshfit.rules.registry import Rule
 
 __all__ = ["DESCRIPTION", "configure", "run"]
 
@@ -28,13 +31,18 @@ def configure(explain: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Verdict:
     """The explanation of each rule. Raises MeshfitError for a name that no rule has."""
     from meshfit.cli.naming import unknown
+    from meshfit.lint.explanations import explained, problem_dict, problem_text
     from meshfit.rules.explain import rule_text, to_dict
     from meshfit.rules.registry import all_rules, find_rules
 
-    found = {}
+    found: dict[str, tuple[Rule, ...]] = {}
     for name in options.rules:
         rules = find_rules(name.strip())
         if not rules:
+            code = explained(name)
+            if code is not None:
+                found[code] = ()
+                continue
             names = {text for rule in all_rules() for text in (rule.code, rule.slug)}
             meant = names & {_padded(name)} or names
             raise unknown("rule", name, sorted(meant), listed="meshfit rules lists them")
@@ -42,9 +50,9 @@ def run(options: argparse.Namespace) -> Verdict:
     if options.json:
         from meshfit.render.json_format import as_json
 
-        told = [to_dict(rule) for rules in found.values() for rule in rules]
+        told = [each for code, rules in found.items() for each in ([*map(to_dict, rules)] or [problem_dict(code)])]
         return Verdict(as_json({"rules": told}), 0)
-    return Verdict("\n\n".join(rule_text(rules) for rules in found.values()), 0)
+    return Verdict("\n\n".join(rule_text(rules) if rules else problem_text(code) for code, rules in found.items()), 0)
 
 
 def _padded(name: str) -> str:
