@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from sarif_pydantic import Sarif
 
 from meshfit.notice import Notice, Place
-from meshfit.render.sarif import to_sarif
+from meshfit.render.sarif import Description, to_sarif
 from meshfit.report import Consequence, Severity
 from meshfit.rules.registry import all_rules
 
@@ -84,9 +84,14 @@ def test_every_rule_brings_its_description(code: str) -> None:
 
 
 def test_a_mistake_of_a_file_is_a_rule_too() -> None:
-    """Its code stands in no registry of rules on meshes."""
-    (rule,) = run(NOTICE._replace(code="RC001", slug="unknown-mesh-key", consequence=None))["tool"]["driver"]["rules"]
-    assert (rule["id"], rule["shortDescription"]["text"]) == ("RC001", "unknown mesh key")
+    """Its code stands in no registry of rules on meshes; whoever knows more of it says so."""
+    mistake = NOTICE._replace(code="RC001", slug="unknown-mesh-key", consequence=None)
+    (rule,) = run(mistake)["tool"]["driver"]["rules"]
+    assert (rule["id"], rule["shortDescription"]["text"], "help" in rule) == ("RC001", "unknown mesh key", False)
+    described = {"RC001": Description("A key is known.", "Some tools drop others.", "All of it.")}
+    (rule,) = run(mistake, described=described)["tool"]["driver"]["rules"]
+    assert (rule["shortDescription"]["text"], rule["help"]["text"]) == ("A key is known.", "All of it.")
+    assert rule["fullDescription"]["text"] == "A key is known. Why: Some tools drop others."
 
 
 def test_a_rule_links_to_the_page_when_the_package_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,10 +161,12 @@ def _text(results: list[FileResult], models: Models, options: argparse.Namespace
         return output.findings_json(results)
     notices = [notice for result in results for notice in result.notices]
     if options.format == "sarif":
-        from meshfit.render.sarif import to_sarif
+        from meshfit.lint.explanations import EXPLANATIONS, problem_text
+        from meshfit.render.sarif import Description, to_sarif
 
+        described = {code: Description(told.holds, told.why, problem_text(code)) for code, told in EXPLANATIONS.items()}
         broken = [f"{notice.place.path} {notice.message}" for notice in notices if notice.code == BROKEN]
-        return to_sarif(notices, failures=broken)
+        return to_sarif(notices, failures=broken, described=described)
     if options.format == "github":
         from meshfit.render.github import to_github
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from meshfit.notice import Notice, Place
 from meshfit.render.paths import uri
 
-__all__ = ["to_sarif"]
+__all__ = ["Description", "to_sarif"]
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 ROOT: Final = "%SRCROOT%"
@@ -22,12 +23,32 @@ ROOT: Final = "%SRCROOT%"
 FINGERPRINT: Final = "meshfit/v1"
 
 
-def to_sarif(notices: Sequence[Notice], *, failures: Sequence[str] = ()) -> str:
+class Description(NamedTuple):
+    """What is known of a code that is no rule of the registry.
+
+    Args:
+        holds: what must hold, on one line.
+        why: the reason.
+        text: the whole explanation.
+    """
+
+    holds: str
+    why: str
+    text: str
+
+
+def to_sarif(
+    notices: Sequence[Notice],
+    *,
+    failures: Sequence[str] = (),
+    described: Mapping[str, Description] = MappingProxyType({}),
+) -> str:
     """One log with one run, ASCII only, the same for the same notices.
 
     Args:
         notices: what was found; a place with an empty path gives a result without a location.
         failures: what could not be judged, one line each; the run then counts as unsuccessful.
+        described: the codes that are no rules of the registry.
     """
     codes = sorted({notice.code for notice in notices})
     index = {code: number for number, code in enumerate(codes)}
@@ -35,7 +56,11 @@ def to_sarif(notices: Sequence[Notice], *, failures: Sequence[str] = ()) -> str:
     seen: Counter[str] = Counter()
     run: dict[str, Any] = {
         "tool": {
-            "driver": {"name": "meshfit", "version": _version(), "rules": [_rule(slugs[code]) for code in codes]},
+            "driver": {
+                "name": "meshfit",
+                "version": _version(),
+                "rules": [_rule(slugs[code], described.get(code)) for code in codes],
+            },
         },
         "invocations": [_invocation(failures)],
         "columnKind": "unicodeCodePoints",
@@ -55,30 +80,31 @@ def _invocation(failures: Sequence[str]) -> dict[str, Any]:
     return {"executionSuccessful": not told, **({"toolExecutionNotifications": told} if told else {})}
 
 
-def _rule(notice: Notice) -> dict[str, Any]:
-    """What is known of the rule of a notice: by the registry, else by the notice alone."""
+def _rule(notice: Notice, described: Description | None) -> dict[str, Any]:
+    """What is known of the rule of a notice: by the registry, by its description, or by its name alone."""
     from meshfit.rules.registry import find_rules
 
     rules = find_rules(notice.code)
     if not rules:
-        words = notice.slug.replace("-", " ")
+        told = described or Description(notice.slug.replace("-", " "), "", "")
         return {
             "id": notice.code,
             "name": notice.slug,
-            "shortDescription": {"text": words},
-            "fullDescription": {"text": words},
+            "shortDescription": {"text": told.holds},
+            "fullDescription": {"text": f"{told.holds} Why: {told.why}" if told.why else told.holds},
+            **({"help": {"text": told.text}} if told.text else {}),
             "defaultConfiguration": {"level": notice.severity.value},
             "properties": {"consequence": _consequence(notice)},
         }
     from meshfit.rules.explain import explanation, rule_text
 
-    told = [explanation(rule) for rule in rules]
+    explained = [explanation(rule) for rule in rules]
     first = rules[0]
     return {
         "id": first.code,
         "name": first.slug,
-        "shortDescription": {"text": told[0].formula},
-        "fullDescription": {"text": " ".join(dict.fromkeys(f"{part.formula} Why: {part.why}" for part in told))},
+        "shortDescription": {"text": explained[0].formula},
+        "fullDescription": {"text": " ".join(dict.fromkeys(f"{part.formula} Why: {part.why}" for part in explained))},
         **_help_uri(f"{first.code}-{first.slug}".lower()),
         "help": {"text": rule_text(rules)},
         "defaultConfiguration": {"level": first.severity.value},
