@@ -47,6 +47,12 @@ def test_a_result_names_its_rule_and_says_why_what_and_what_would_happen() -> No
     )
 
 
+def test_a_sentence_ends_once() -> None:
+    """Also one that asks."""
+    (result,) = run(NOTICE._replace(message="did you mean tp?", help="write tp.", consequence=None))["results"]
+    assert result["message"]["text"] == "did you mean tp? Help: write tp."
+
+
 def test_a_region_is_exact() -> None:
     """Lines and columns from 1, the end behind the last character, counted in characters."""
     only = run(NOTICE)

@@ -137,7 +137,7 @@ def _result(notice: Notice, index: int, seen: Counter[str]) -> dict[str, Any]:
         "ruleId": notice.code,
         "ruleIndex": index,
         "level": notice.severity.value,
-        "message": {"text": ". ".join(_sentences(notice)) + "."},
+        "message": {"text": " ".join(_ended(text) for text in _sentences(notice))},
         **({"locations": [_location(notice.place)]} if notice.place.path else {}),
         **({"relatedLocations": related} if related else {}),
         "partialFingerprints": {FINGERPRINT: _fingerprint(notice, seen)},
@@ -151,6 +151,10 @@ def _sentences(notice: Notice) -> Iterator[str]:
         yield f"Help: {notice.help}"
     if notice.consequence is not None:
         yield f"If ignored: {notice.consequence.sentence}"
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def _consequence(notice: Notice) -> str | None:
