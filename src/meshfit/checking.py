@@ -160,12 +160,12 @@ def _facts_of_name(name: str, tied: bool | None) -> ModelFacts:
 
         facts = facts_of_own_class(name)
         return facts if tied is None else facts.replace(origins=_TIED, tie_word_embeddings=tied, tied_head=tied)
-    from meshfit.readers.source.facts import facts_from_class_name, facts_from_config
+    from meshfit.readers.shipped.choice import read_by_class
 
     try:
         if tied is None:
-            return facts_from_class_name(name)
-        facts = facts_from_config({"tie_word_embeddings": tied}, where=name, class_name=name)
+            return read_by_class({}, where=name, class_name=name)
+        facts = read_by_class({"tie_word_embeddings": tied}, where=name, class_name=name)
     except TargetError as unknown:
         cached = _in_hub_cache(name)
         if cached is not None:
@@ -191,18 +191,18 @@ def _in_hub_cache(target: object, *, required: bool = False) -> str | None:
 
 def _facts_of_config(target: Mapping[str, Any] | str | os.PathLike[str], tied: bool | None) -> ModelFacts:
     from meshfit.readers.config import read_config
-    from meshfit.readers.source.facts import facts_from_config
+    from meshfit.readers.shipped.choice import ENVIRONMENT, read_by_class
 
     if isinstance(target, str) and not os.path.lexists(target):
         target = _in_hub_cache(target, required=True) or target
     config = read_config(target)
     told = json.dumps(config.values, sort_keys=True, default=repr) if config.text is None else config.text
-    key = (config.where, told, str(tied), *sys.path)
+    key = (config.where, told, str(tied), os.environ.get(ENVIRONMENT, ""), *sys.path)
     # Taken out and put back at the end, in steps that another thread may come between.
     facts = _recent.pop(key, None)
     if facts is None:
         values = config.values if tied is None else _with_tied(config.values, tied)
-        facts = facts_from_config(values, where=config.where, origin=config.origin)
+        facts = read_by_class(values, where=config.where, origin=config.origin)
         facts = facts if tied is None else facts.replace(origins=_TIED)
     _recent[key] = facts
     while len(_recent) > _KEPT:
@@ -220,7 +220,7 @@ def _with_tied(values: Mapping[str, Any], tied: bool) -> dict[str, Any]:
 
 
 def _facts_of_config_object(config: Any) -> ModelFacts:
-    from meshfit.readers.source.facts import facts_from_config
+    from meshfit.readers.shipped.choice import read_by_class
 
     name = type(config).__name__
     values = {**config.to_dict(), "architectures": config.architectures}
@@ -230,7 +230,7 @@ def _facts_of_config_object(config: Any) -> ModelFacts:
             values.setdefault(f"_{fact}", chosen)
     if not values["architectures"]:
         raise TargetError(f"{name} names no architectures, so no model class is known; set config.architectures")
-    return facts_from_config(values, where=name)
+    return read_by_class(values, where=name)
 
 
 def _given(counts: Mapping[str, int | None], choices: Mapping[str, str | None]) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def _engine(facts: ModelFacts, mesh: MeshSpec, given: str | None) -> str:
 
 
 def _versions(facts: ModelFacts) -> dict[str, str]:
-    """The version of transformers a verdict speaks of: the imported one, else the installed source."""
+    """The version of transformers a verdict speaks of: the imported one, else the installed source, else the index."""
     if not (facts.knows("is_pretrained") and facts.is_pretrained):
         return {}
     imported = getattr(sys.modules.get("transformers"), "__version__", None)
@@ -266,4 +266,11 @@ def _versions(facts: ModelFacts) -> dict[str, str]:
     from meshfit.readers.source.index import find_package
 
     package = find_package("transformers")
-    return {} if package is None else {"transformers": package.version}
+    if package is not None:
+        return {"transformers": package.version}
+    from meshfit.readers.shipped.choice import index_in_use, index_version
+
+    try:
+        return {"transformers": index_version(index_in_use())}
+    except TargetError:  # the user's own class, read as source: nothing of transformers was asked
+        return {}

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "fit": "list the meshes that a model runs on",
         "explain": "say what a rule is, why, and what to do instead",
         "rules": "list the rules",
+        "index": "record what transformers' models are, for machines without it",
         "explain-error": "name the rule behind a traceback or a log",
         "completion": "print what makes a shell complete the command",
         "lint": "judge every mesh that files write down",

@@ -9,7 +9,18 @@ from typing import Any, Final
 from meshfit.readers.source import auto, calls, configs, expressions as ex, torch_modules
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, External, FunctionNode, FunctionSource, ModuleSource
-from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Native, Node, Param, Signature, Tensor, Traced
+from meshfit.readers.source.values import (
+    UNKNOWN,
+    Bound,
+    ConfigObject,
+    Native,
+    Node,
+    Param,
+    Signature,
+    Symbolic,
+    Tensor,
+    Traced,
+)
 
 __all__ = ["CONTAINERS", "MISSING", "class_attribute", "item", "length", "load", "lookup", "store"]
 
@@ -182,7 +193,7 @@ def item(frame: Frame, holder: Any, key: Any) -> Any:
         return holder.build(frame, key)
     if isinstance(holder, dict | list | tuple | str | range):
         try:
-            return holder[key]
+            return key.pick(holder) if isinstance(key, Symbolic) else holder[key]
         except (KeyError, IndexError, TypeError):
             return UNKNOWN
     if isinstance(holder, External) and holder.dotted.endswith(".CONFIG_MAPPING"):

@@ -12,7 +12,16 @@ from meshfit.readers.source.index import ClassSource, Package
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SubConfig", "config_class", "find_class", "mapping", "model_class", "model_folder", "similar_names"]
+__all__ = [
+    "SubConfig",
+    "config_class",
+    "find_class",
+    "listed_classes",
+    "mapping",
+    "model_class",
+    "model_folder",
+    "similar_names",
+]
 
 _PAIR: Final = re.compile(r"""\(\s*"([^"]+)",\s*\(?\s*"(\w+)\"""")
 _ENTRY: Final = re.compile(r'"([^"]+)":\s*"([\w.]+)"')
@@ -67,6 +76,12 @@ def model_class(package: Package, auto_name: str, model_type: str) -> ClassSourc
         return None
     name = mapping(package, f"{declared[1]}_NAMES").get(model_type)
     return None if name is None else find_class(package, name, model_folder(package, model_type))
+
+
+@cache
+def listed_classes(package: Package) -> frozenset[str]:
+    """Every class that an auto mapping names."""
+    return frozenset(re.findall(r'"([A-Z]\w+)"', _text(package, "modeling_auto.py")))
 
 
 def similar_names(package: Package, name: str, model_type: object = None) -> list[str]:

@@ -127,7 +127,7 @@ def _bind_arguments(frame: Frame, spec: ast.arguments, args: list[Any], kwargs: 
     positional = [*spec.posonlyargs, *spec.args]
     defaults = Frame(frame.engine, frame.module, {}, frame.owner, None, frame.outer)
     offset = len(positional) - len(spec.defaults)
-    rest = dict(kwargs)
+    rest = kwargs.copy() if isinstance(kwargs, dict) else dict(kwargs)
     for index, arg in enumerate(positional):
         if index < len(args):
             value = args[index]

@@ -8,20 +8,24 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at, auto, calls, expressions as ex
+from meshfit.readers.source.base_config import current_layer_types, rope_parameters
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, FunctionNode, FunctionSource, Package
-from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native, Signature
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Dim, Native, Signature, Symbolic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "INHERITED",
     "PerLayerView",
     "base_method",
     "build_config",
-    "current_layer_types",
+    "build_parts",
+    "defaults",
     "is_config_class",
     "lookup",
+    "mapped",
     "signature",
     "store",
     "text_config",
@@ -56,17 +60,23 @@ _BASE_DEFAULTS: Final[Mapping[str, Any]] = {
 }
 """What every configuration has before its class says otherwise (transformers' PreTrainedConfig, 4.57 to 5.23)."""
 
+INHERITED: Final = (
+    "chunk_size_feed_forward",
+    "dtype",
+    "is_encoder_decoder",
+    "model_type",
+    "output_attentions",
+    "output_hidden_states",
+    "problem_type",
+    "return_dict",
+    "use_return_dict",
+)
+"""Those of them that files repeat; giving one its default changes nothing."""
+
 _LEGACY_ONLY: Final = frozenset(
     {"is_decoder", "cross_attention_hidden_size", "add_cross_attention", "pruned_heads", "torchscript"}
 )
 _UNFOLLOWED: Final = frozenset({"id2label", "label2id", "name_or_path", "_name_or_path"})
-_LEGACY_LAYER_TYPES: Final = {
-    "attention": "full_attention",
-    "mamba": "linear_attention",
-    "deepseek_sparse_attention": "indexed_attention",
-    "qwen_sparse_attention": "indexed_attention",
-}
-"""transformers 5.23 configuration_utils.py, `_LEGACY_LAYER_TYPE_REMAP`."""
 
 
 def is_config_class(cls: ClassSource) -> bool:
@@ -115,6 +125,11 @@ def _fields(cls: ClassSource) -> dict[str, tuple[ast.AnnAssign, ClassSource]]:
     return found
 
 
+def defaults(frame: Frame, cls: ClassSource) -> dict[str, Any]:
+    """The default of every field of a configuration class, as its source gives it."""
+    return {name: _default(frame, statement, owner) for name, (statement, owner) in _fields(cls).items()}
+
+
 def _default(frame: Frame, statement: ast.AnnAssign, owner: ClassSource) -> Any:
     value = statement.value
     inside = Frame(frame.engine, owner.module)
@@ -132,8 +147,7 @@ def _default(frame: Frame, statement: ast.AnnAssign, owner: ClassSource) -> Any:
 def _base_post_init(frame: Frame, config: ConfigObject, kwargs: Mapping[str, Any]) -> None:
     """What the base class does last: sub-configs, rope parameters, the remaining keys, per-layer overrides."""
     rest = dict(kwargs)
-    for name, default in _sub_configs(frame, config).items():
-        _build_sub_config(frame, config, name, default)
+    build_parts(frame, config)
     dtype = rest.pop("torch_dtype", None)
     if config.values.get("dtype") is None and dtype is not None:
         config.values["dtype"] = dtype
@@ -149,15 +163,16 @@ def _base_post_init(frame: Frame, config: ConfigObject, kwargs: Mapping[str, Any
             store(frame, config, name, value)
     if isinstance(per_layer, dict):
         _apply_per_layer(config, per_layer)
-    for name in (_mapped(frame, config, "layer_types"), "mtp_layer_types"):
+    for name in (mapped(frame, config, "layer_types"), "mtp_layer_types"):
         kinds = config.values.get(name)
         if isinstance(kinds, list | tuple):
             config.values[name] = current_layer_types(kinds)
 
 
-def current_layer_types(kinds: list[Any] | tuple[Any, ...]) -> list[Any]:
-    """Layer kinds by the names transformers 5 gives them."""
-    return [_LEGACY_LAYER_TYPES.get(kind, kind) if isinstance(kind, str) else kind for kind in kinds]
+def build_parts(frame: Frame, config: ConfigObject) -> None:
+    """Make the parts of a composite configuration, each by its class."""
+    for name, default in _sub_configs(frame, config).items():
+        _build_sub_config(frame, config, name, default)
 
 
 def _sub_configs(frame: Frame, config: ConfigObject) -> dict[str, Any]:
@@ -188,23 +203,10 @@ def _build_sub_config(frame: Frame, config: ConfigObject, name: str, spec: Any) 
 
 
 def _rope(frame: Frame, config: ConfigObject, rest: dict[str, Any]) -> None:
-    """`rope_scaling`, `rope_theta` and `partial_rotary_factor` become `rope_parameters`, nested ones as they are."""
-    scaling = rest.pop("rope_scaling", None)
-    parameters = scaling or config.values.get("rope_parameters") or {}
-    if not isinstance(parameters, dict):
-        return
-    theta = rest.pop("rope_theta", config.values.get("rope_theta", at.MISSING))
-    factor = rest.pop("partial_rotary_factor", config.values.get("partial_rotary_factor"))
     kind = at.class_attribute(frame, config.cls, "default_rope_type", None)
-    nested = [value for value in parameters.values() if isinstance(value, dict)]
-    for one in nested or [parameters]:
-        one.setdefault("rope_theta", 10000.0 if theta is at.MISSING else theta)
-        one.setdefault("rope_type", one.get("type", "default"))
-        if one["rope_type"] == "default" and isinstance(kind, str):
-            one["rope_type"] = kind
-        if factor is not None:
-            one.setdefault("partial_rotary_factor", factor)
-    config.values["rope_parameters"] = parameters
+    settled = rope_parameters(config.values, rest, kind if isinstance(kind, str) else None)
+    if settled is not None:
+        config.values["rope_parameters"] = settled
 
 
 def _apply_per_layer(config: ConfigObject, overrides: Mapping[Any, Any]) -> None:
@@ -220,7 +222,8 @@ def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str,
     if name in ("__post_init__", "__init__"):
         if name == "__init__" and _ties_by_default(config.cls.module.package):
             config.values.setdefault("tie_word_embeddings", True)
-        _base_post_init(frame, config, kwargs)
+        if config.by_base(kwargs):
+            _base_post_init(frame, config, kwargs)
         return None
     if name == "get_text_config":
         return text_config(config)
@@ -236,21 +239,24 @@ def _ties_by_default(package: Package) -> bool:
     return path.is_file() and "tie_word_embeddings: bool = True" in path.read_text(encoding="utf-8")
 
 
-def _mapped(frame: Frame, config: ConfigObject, name: str) -> str:
+def mapped(frame: Frame, config: ConfigObject, name: str) -> str:
+    """The name under which a configuration keeps an attribute."""
     mapping = at.class_attribute(frame, config.cls, "attribute_map", None)
-    mapped = mapping.get(name, name) if isinstance(mapping, dict) else name
-    return mapped if isinstance(mapped, str) else name
+    found = mapping.get(name, name) if isinstance(mapping, dict) else name
+    return found if isinstance(found, str) else name
 
 
 def lookup(frame: Frame, config: ConfigObject, name: str) -> Any:
     """`config.name`, MISSING when there is none."""
-    name = _mapped(frame, config, name)
+    name = mapped(frame, config, name)
     if name == "_attn_implementation":
         return config.values.get(name) or config.values.get("_attn_implementation_internal")
     if name in config.values:
         value = config.values[name]
         if type(value) is int and "head" in name and not any(word in name for word in ("dim", "size", "rank")):
             return Dim(value, (name, value))
+        if isinstance(value, Symbolic) and "head" in name and not any(word in name for word in ("dim", "size", "rank")):
+            return value.of_heads(name)
         return value
     if name == "per_layer_config":
         return PerLayerView(config)
@@ -288,14 +294,14 @@ def signature(cls: ClassSource) -> Signature:
 
 def store(frame: Frame, config: ConfigObject, name: str, value: Any) -> None:
     """`config.name = value`, through attribute_map and property setters."""
-    name = _mapped(frame, config, name)
+    name = mapped(frame, config, name)
     for owner in config.cls.mro:
         for statement in owner.node.body:
             if isinstance(statement, FunctionNode) and statement.name == name and _is_setter(statement, name):
                 setter = Bound(FunctionSource(statement, owner.module, owner), config)
                 calls.run(frame.engine, setter, [value], {})
                 return
-    config.values[name] = int(value) if isinstance(value, Dim) else value
+    config.values[name] = value.undimmed() if isinstance(value, Dim) else value
 
 
 def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> bool:

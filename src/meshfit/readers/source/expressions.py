@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meshfit.readers.source import attributes as at, calls
 from meshfit.readers.source.index import Assignment, ClassSource, External, FunctionSource, ModuleSource
 from meshfit.readers.source.operators import BIG, FAULTS, binary, compared, plain, plainly_equal
-from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Tensor, Traced
+from meshfit.readers.source.values import UNKNOWN, Bound, ConfigObject, Node, Param, Symbolic, Tensor, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +40,8 @@ def truth(value: Any) -> Any:
 
 def iterate(value: Any) -> list[Any] | None:
     """The items of an iterable; None when they are not known."""
+    if isinstance(value, Symbolic):
+        return value.walk()
     if isinstance(value, Node):
         return [child for _, child in value.children()] if value.kind in at.CONTAINERS else None
     if isinstance(value, Tensor):

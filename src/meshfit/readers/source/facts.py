@@ -28,10 +28,13 @@ __all__ = [
     "build_model",
     "class_facts",
     "declared_config",
+    "experts_are_exchangeable",
     "facts_from_class_name",
     "facts_from_config",
     "facts_of_built",
     "plan_facts",
+    "signature_facts",
+    "tree_facts",
 ]
 
 Locate = Callable[[str], Origin]
@@ -127,19 +130,27 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
     model, config = built.model, built.config
     frame = Frame(Evaluator(), built.cls.module)
     text = configs.text_config(config)
-    facts: dict[str, Any] = {"class_name": built.cls.name, **OF_TRANSFORMERS}
+    facts = tree_facts(frame, built.cls, model, text if isinstance(text, ConfigObject) else None)
     origins: dict[str, Origin] = {}
-    facts.update(plan_facts(model))
-    facts.update(class_facts(frame, built.cls, model))
     if isinstance(text, ConfigObject):
         facts.update(_config_facts(frame, config, text))
         origins.update(_origins(frame, config, text, values, origin))
-    facts.update(structure_facts(model, text if isinstance(text, ConfigObject) else None))
-    facts.update(_base_facts(frame, model))
-    if facts.get("num_experts") and not _experts_are_exchangeable(model):
+    if facts.get("num_experts") and not experts_are_exchangeable(model):
         facts["experts_implementation"] = "eager"
     later = {**body_gathers(model), "weight_shapes": lambda: weight_shapes(model)}
     return ModelFacts(origins=origins, later=later, **facts)
+
+
+def tree_facts(frame: Frame, cls: ClassSource, model: Node, text: ConfigObject | None) -> dict[str, Any]:
+    """What a class and the tree it was built to tell: all but the config's own sizes and the forward bodies."""
+    return {
+        "class_name": cls.name,
+        **OF_TRANSFORMERS,
+        **plan_facts(model),
+        **class_facts(frame, cls, model),
+        **structure_facts(model, text),
+        **_base_facts(frame, model),
+    }
 
 
 def plan_facts(model: Node) -> dict[str, Any]:
@@ -170,6 +181,12 @@ def class_facts(frame: Frame, cls: ClassSource, model: Node) -> dict[str, Any]:
     prefix = at.lookup(frame, model, "base_model_prefix")
     if isinstance(prefix, str):
         facts["base_model_prefix"] = prefix
+    return {**facts, **signature_facts(cls)}
+
+
+def signature_facts(cls: ClassSource) -> dict[str, Any]:
+    """What the class alone tells, whatever its config: the signature of `forward`, and whether it generates."""
+    facts: dict[str, Any] = {}
     forward = cls.method("forward")
     if forward is not None:
         spec = forward.node.args
@@ -209,7 +226,7 @@ def _base_facts(frame: Frame, model: Node) -> dict[str, Any]:
     return {"base_children": base.unseen.union(name for name, _ in base.children())}
 
 
-def _experts_are_exchangeable(model: Node) -> bool:
+def experts_are_exchangeable(model: Node) -> bool:
     """Whether a class of the model lets `experts_implementation` choose its experts' kernel; others run eagerly.
 
     Source: transformers 5.23 modeling_utils.py, `_can_set_experts_implementation`, which reads the same mark.

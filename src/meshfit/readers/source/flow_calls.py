@@ -25,7 +25,7 @@ from meshfit.readers.source.flow_values import (
     union,
 )
 from meshfit.readers.source.index import ClassSource, External, FunctionSource
-from meshfit.readers.source.values import UNKNOWN, Instance
+from meshfit.readers.source.values import UNKNOWN, Instance, undimmed
 
 if TYPE_CHECKING:
     from meshfit.readers.source.flow_walk import Frame, Walk
@@ -227,7 +227,7 @@ def _leaf(walk: Walk, frame: Frame, kind: str, target: Value, args: list[Value],
     if kind in MIXING:
         context.leaf_called(walk, frame, kind, path, first)
         width = instance.attributes.get("out_features")
-        cut = Cut(None, int(width), own) if isinstance(width, int) and width > 1 else None
+        cut = Cut(None, undimmed(width), own) if isinstance(width, int) and width > 1 else None
         return tensor(own, own, cut)
     if kind in _NORMS and first.cut is not None and first.cut.heads is None:
         summarised(walk, first.cut)

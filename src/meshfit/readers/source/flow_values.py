@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeGuard
 
-from meshfit.readers.source.values import UNKNOWN, Instance
+from meshfit.readers.source.values import UNKNOWN, Instance, items_of, length_of, undimmed
 
 __all__ = [
     "ATTENTION",
@@ -201,7 +201,7 @@ def parameter_shape(value: object) -> tuple[int, ...] | None:
         return None
     shape = getattr(value, "shape", None)
     try:
-        return tuple(int(size) if isinstance(size, int) else -1 for size in shape) if shape is not None else ()
+        return tuple(undimmed(size) if isinstance(size, int) else -1 for size in shape) if shape is not None else ()
     except TypeError:
         return ()
 
@@ -216,6 +216,6 @@ def plain_value(found: object) -> Value:
         return OPAQUE
     if type(found).__name__ == "Tensor":
         return tensor(EMPTY)
-    if isinstance(found, tuple | list) and len(found) <= 64:
-        return Value(found, items=tuple(plain_value(item) for item in found))
+    if isinstance(found, tuple | list) and length_of(found) <= 64:
+        return Value(found, items=tuple(plain_value(item) for item in items_of(found)))
     return Value(found)

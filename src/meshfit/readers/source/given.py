@@ -12,7 +12,7 @@ from meshfit.readers.source.values import ConfigObject
 if TYPE_CHECKING:
     from meshfit.facts import Origin
 
-__all__ = ["SIZES", "refuse_wrong_sizes"]
+__all__ = ["SIZES", "refuse_wrong_size", "refuse_wrong_sizes"]
 
 SIZES: Final = (
     "hidden_size",
@@ -46,31 +46,44 @@ def refuse_wrong_sizes(config: ConfigObject, values: Mapping[str, Any], origin: 
     for size in SIZES:
         for name in dict.fromkeys((size, mapping.get(size, size))):
             if name in values:
-                _refuse(config, size, name, values[name], origin)
+                refuse_wrong_size(size, name, values[name], _declared_types(config, name), origin)
     for name, part in config.values.items():
         nested = values.get(name)
         if isinstance(part, ConfigObject) and isinstance(nested, Mapping):
             refuse_wrong_sizes(part, nested, lambda pointer, name=name: origin(f"/{name}{pointer}"))  # type: ignore[misc]
 
 
-def _refuse(config: ConfigObject, size: str, name: str, value: Any, origin: Callable[[str], Origin]) -> None:
+def refuse_wrong_size(
+    size: str, name: str, value: Any, declared: frozenset[str] | None, origin: Callable[[str], Origin]
+) -> None:
+    """Check one size.
+
+    Args:
+        size: its name as transformers has it.
+        name: its name in the file.
+        value: what the file gives.
+        declared: the types that the config class declares for the field; None where it declares none.
+        origin: JSON pointer -> place in the file.
+
+    Raises:
+        TargetError: as `refuse_wrong_sizes`.
+    """
     place = f"{origin(f'/{name}')}: {name}"
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if value is not None and not whole and not _allows(config, name, value):
+    allowed = isinstance(value, list | tuple | dict) if declared is None else type(value).__name__ in declared
+    if value is not None and not whole and not allowed:
         raise TargetError(f"{place} must be a whole number, got {value!r:.60} ({type(value).__name__})")
     if whole and value < 1 and size in _POSITIVE:
         raise TargetError(f"{place} must be at least 1, got {value}")
 
 
-def _allows(config: ConfigObject, name: str, value: Any) -> bool:
-    """Whether the config class itself declares the field with another type than int (a list of one size per layer)."""
+def _declared_types(config: ConfigObject, name: str) -> frozenset[str] | None:
+    """The types that the config class declares for a field (a list of one size per layer); None without a field."""
     found = config.cls.find(name)
     statement = found[0] if found is not None else None
-    if isinstance(statement, ast.AnnAssign):
-        return type(value).__name__ in {
-            node.id for node in ast.walk(statement.annotation) if isinstance(node, ast.Name)
-        }
-    return isinstance(value, list | tuple | dict)
+    if not isinstance(statement, ast.AnnAssign):
+        return None
+    return frozenset(node.id for node in ast.walk(statement.annotation) if isinstance(node, ast.Name))
 
 
 def _attribute_map(config: ConfigObject) -> Mapping[str, str]:

@@ -6,9 +6,10 @@ import ast
 import copy
 import itertools
 import math
+import operator
 from typing import TYPE_CHECKING, Any, Final
 
-from meshfit.readers.source import attributes as at, configs, expressions as ex, plans, torch_modules
+from meshfit.readers.source import attributes as at, base_config, expressions as ex, plans, torch_modules
 from meshfit.readers.source.frames import BudgetError, Evaluating, Frame, LoopExit, RaisedError, ReturnValue
 from meshfit.readers.source.index import Assignment, ClassSource, External
 from meshfit.readers.source.operators import plain
@@ -16,9 +17,11 @@ from meshfit.readers.source.values import (
     UNKNOWN,
     Bound,
     ConfigObject,
+    Indices,
     Native,
     Node,
     Signature,
+    Symbolic,
     Tensor,
     Trace,
     Traced,
@@ -56,7 +59,7 @@ def node_evaluator(engine: Evaluating) -> Callable[[Node, ast.expr, Mapping[str,
 
 def traced_items(value: Any) -> list[Any] | None:
     """The items of an iterable, the numbers of a range under observation."""
-    if isinstance(value, range):
+    if isinstance(value, range | Indices):
         return [Traced(number, lambda index: index, Trace()) for number in value[:4096]]
     return ex.iterate(value)
 
@@ -142,10 +145,10 @@ def _type(frame: Frame, node: ast.Call) -> Any:
 
 
 def _deepcopy(value: Any) -> Any:
+    if isinstance(value, Symbolic):
+        return copy.deepcopy(value)
     if isinstance(value, ConfigObject):
-        copied = value.copy()
-        copied.values = {key: _deepcopy(item) for key, item in value.values.items()}
-        return copied
+        return value.deep_copy(_deepcopy)
     if isinstance(value, dict):
         return {key: _deepcopy(item) for key, item in value.items()}
     return [_deepcopy(item) for item in value] if isinstance(value, list) else value
@@ -156,6 +159,8 @@ def _shallow_copy(value: Any) -> Any:
 
 
 def _length(value: Any) -> Any:
+    if isinstance(value, Symbolic):
+        return value.length()
     return at.length(value) if isinstance(value, Node) else len(value)
 
 
@@ -163,7 +168,32 @@ def _enumerate(value: Any, start: int = 0) -> Any:
     items = ex.iterate(value)
     if items is None:
         return UNKNOWN
-    return [(Traced(start + i, lambda index: index, Trace()), item) for i, item in enumerate(items)]
+    numbers: Any = range(len(items))
+    if isinstance(value, Symbolic):
+        numbers = value.indices()
+        items = [number.pick(value) for number in numbers]
+    return [(Traced(start + i, lambda index: index, Trace()), item) for i, item in zip(numbers, items, strict=True)]
+
+
+def _range(*bounds: Any) -> Any:
+    if any(isinstance(bound, Symbolic) for bound in bounds):
+        start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
+        if len(bounds) < 3 and start == 0 and isinstance(stop, Symbolic):
+            return Indices(stop.indices())
+        return range(*map(operator.index, bounds))
+    return range(*bounds)
+
+
+def _int(value: Any = 0, *base: Any) -> Any:
+    return value.converted(int) if isinstance(value, Symbolic) and not base else int(value, *base)
+
+
+def _float(value: Any = 0.0) -> Any:
+    return value.converted(float) if isinstance(value, Symbolic) else float(value)
+
+
+def _square_root(value: Any) -> Any:
+    return value.root() if isinstance(value, Symbolic) else math.sqrt(value)
 
 
 def _zip(*values: Any, **_options: Any) -> Any:
@@ -206,13 +236,15 @@ _ABSTRACT: Final[Mapping[str, tuple[type, ...]]] = {
 }
 _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
     **{name: kind for name, kind in _TYPES.items() if name != "list"},
+    "int": _int,
+    "float": _float,
     "abs": abs,
     "all": all,
     "any": any,
     "divmod": divmod,
     "max": max,
     "min": min,
-    "range": range,
+    "range": _range,
     "round": round,
     "sorted": sorted,
     "sum": sum,
@@ -247,10 +279,8 @@ EXTERNAL: Final[Mapping[str, Callable[..., Any]]] = {
     "functools.partial": lambda function, *_args, **_options: function,
     "itertools.cycle": lambda value: itertools.cycle(_list(value)),
     "collections.abc.Iterable": lambda *_a: UNKNOWN,
-    **{
-        f"math.{name}": getattr(math, name)
-        for name in ("sqrt", "log", "log2", "ceil", "floor", "pow", "prod", "gcd", "exp")
-    },
+    "math.sqrt": _square_root,
+    **{f"math.{name}": getattr(math, name) for name in ("log", "log2", "ceil", "floor", "pow", "prod", "gcd", "exp")},
 }
 
 
@@ -264,7 +294,7 @@ def _flash_attention(config: Any = None, requested_attention_implementation: Any
 
 def _remapped(layer_types: Any = None, config: Any = None) -> Any:
     kinds = layer_types if config is None else UNKNOWN
-    return configs.current_layer_types(kinds) if isinstance(kinds, list | tuple) else UNKNOWN
+    return base_config.current_layer_types(kinds) if isinstance(kinds, list | tuple) else UNKNOWN
 
 
 BY_NAME: Final[Mapping[str, Callable[..., Any]]] = {

@@ -17,7 +17,7 @@ from meshfit.readers.source.pipeline_values import (
     join,
     labels,
 )
-from meshfit.readers.source.values import UNKNOWN, Bound, Param, Tensor
+from meshfit.readers.source.values import UNKNOWN, Bound, Param, Tensor, items_of, length_of
 
 if TYPE_CHECKING:
     from meshfit.readers.source.pipeline_walk import Walk
@@ -44,7 +44,7 @@ def lift(value: object) -> Value:
     if hasattr(value, "attributes") and hasattr(value, "evaluate"):
         return Mod(value)  # type: ignore[arg-type]
     if isinstance(value, list | tuple | set | frozenset):
-        if all(isinstance(v, _PLAIN) for v in value):
+        if all(isinstance(v, _PLAIN) for v in items_of(value)):
             return Known(value)
         return Seq([lift(v) for v in value], type(value).__name__)
     if isinstance(value, Mapping):
@@ -103,8 +103,8 @@ def items(walk: Walk, value: Value) -> list[Value] | None:
 def _plain_items(value: object) -> list[Value] | None:
     if isinstance(value, set | frozenset):
         value = sorted(value, key=str)
-    if isinstance(value, list | tuple | range | str | Mapping) and len(value) <= LONGEST:
-        return [lift(v) for v in value]
+    if isinstance(value, list | tuple | range | str | Mapping) and length_of(value) <= LONGEST:
+        return [lift(v) for v in items_of(value)]
     return None
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from meshfit.facts import ModuleInfo
 from meshfit.readers.layer_names import wildcard
-from meshfit.readers.source.values import ConfigObject, Dim, Node
+from meshfit.readers.source.values import ConfigObject, Dim, Node, undimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def structure_facts(model: Node, text: ConfigObject | None) -> dict[str, Any]:
         for own, param in module.parameters():
             shape = param.shape or ()
             parameters.setdefault(
-                wildcard(f"{name}.{own}" if name else own), tuple(int(s) for s in shape if isinstance(s, int))
+                wildcard(f"{name}.{own}" if name else own), tuple(undimmed(s) for s in shape if isinstance(s, int))
             )
     _mark_untagged_heads(model, modules)
     facts: dict[str, Any] = {
@@ -57,7 +57,7 @@ def structure_facts(model: Node, text: ConfigObject | None) -> dict[str, Any]:
 def _info(module: Node) -> ModuleInfo:
     width = module.attributes.get("out_features", module.attributes.get("embedding_dim"))
     heads = width.heads if isinstance(width, Dim) else None
-    return ModuleInfo(module.kind, int(width) if isinstance(width, int) else None, heads)
+    return ModuleInfo(module.kind, undimmed(width) if isinstance(width, int) else None, heads)
 
 
 def _mark_untagged_heads(model: Node, modules: dict[str, ModuleInfo]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meshfit.readers.source import calls, expressions as ex
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource, ModuleSource
-from meshfit.readers.source.values import UNKNOWN, Node, Param, Tensor
+from meshfit.readers.source.values import UNKNOWN, Node, Param, Symbolic, Tensor
 
 if TYPE_CHECKING:
     import ast
@@ -258,6 +258,8 @@ class Activations:
 
     def build(self, frame: Frame, name: Any) -> Any:
         """The activation module of that name, UNKNOWN when there is none."""
+        if isinstance(name, Symbolic):
+            return name.activation(lambda plain: self.build(frame, plain))
         entry = self.table.get(name) if isinstance(name, str) else None
         if entry is None:
             return UNKNOWN

@@ -20,15 +20,20 @@ __all__ = [
     "Bound",
     "ConfigObject",
     "Dim",
+    "Indices",
     "Instance",
     "Native",
     "Node",
     "Param",
     "Signature",
+    "Symbolic",
     "Tensor",
     "Trace",
     "Traced",
     "Unknown",
+    "items_of",
+    "length_of",
+    "undimmed",
 ]
 
 
@@ -71,6 +76,74 @@ class Dim(int):
 
     def __deepcopy__(self, memo: object) -> Dim:
         return self
+
+    def undimmed(self) -> int:
+        """The number without its heads."""
+        return int(self)
+
+
+class Symbolic:
+    """A value that keeps account of itself and of what is decided from it: who takes it apart asks it for the parts.
+
+    The reader never makes one: a config may hold them, and then says what a model's facts depend on.
+    """
+
+    def of_heads(self, name: str) -> Any:
+        """This value as the count of heads that the config calls `name`; itself where it is no number."""
+        _ = name
+        return self
+
+    def undimmed(self) -> Any:
+        """The number without its heads."""
+        return self
+
+    def indices(self) -> list[Any]:
+        """The numbers below this one, or those of its items."""
+        raise TypeError(self)
+
+    def walk(self) -> list[Any] | None:
+        """The items in order; None where there are none to walk over."""
+        return None
+
+    def pick(self, holder: Any) -> Any:
+        """`holder[self]`."""
+        return holder[self]
+
+    def length(self) -> Any:
+        """`len(self)`."""
+        raise TypeError(self)
+
+    def converted(self, kind: type) -> Any:
+        """`int(self)` or `float(self)`."""
+        return kind(self)
+
+    def root(self) -> Any:
+        """`math.sqrt(self)`."""
+        raise TypeError(self)
+
+    def activation(self, build: Callable[[str], Any]) -> Any:  # noqa: ARG002 - only texts name one
+        """The activation of this name, made by `build`."""
+        return UNKNOWN
+
+
+def undimmed(value: int) -> int:
+    """The bare number; one that keeps account of itself still does."""
+    return value.undimmed() if isinstance(value, Dim | Symbolic) else int(value)
+
+
+def length_of(value: Any) -> int:
+    """`len(value)`, still keeping account of itself where the value does."""
+    found: int = value.length() if isinstance(value, Symbolic) else len(value)
+    return found
+
+
+def items_of(value: Any) -> Any:
+    """What iterating over `value` gives."""
+    return value.walk() if isinstance(value, Symbolic) else value
+
+
+class Indices(list[Any]):
+    """The numbers of a range that keep account of themselves."""
 
 
 @dataclass(eq=False, slots=True)
@@ -149,6 +222,16 @@ class ConfigObject:
     cls: ClassSource
     values: dict[str, Any] = field(default_factory=dict)
     per_layer: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def by_base(self, rest: Mapping[str, Any]) -> bool:  # noqa: ARG002 - for those who keep account
+        """Whether what the base class does to every configuration is done here; else by somebody else, later."""
+        return True
+
+    def deep_copy(self, copied: Callable[[Any], Any]) -> ConfigObject:
+        """A copy whose values went through `copied`."""
+        made = self.copy()
+        made.values = {key: copied(item) for key, item in self.values.items()}
+        return made
 
     def copy(self) -> ConfigObject:
         """A shallow copy, as `copy.copy` makes."""

@@ -1,0 +1,158 @@
+"""The file of an index: one line that says what it is, a table of contents, and a block for every model type.
+
+Blocks are compressed JSON, so that a question about one class reads a few kilobytes. Nothing in a file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from meshfit.errors import TargetError
+from meshfit.readers.shipped.expressions import Unanswered
+from meshfit.readers.shipped.pooling import pooled, unpooled_model
+
+__all__ = ["SCHEMA", "Index", "Section", "read_index", "written"]
+
+SCHEMA: Final = 1
+"""The version of the format; a file of a later one is refused."""
+_FORMAT: Final = "meshfit-index"
+_FILTERS: Final = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22, "lc": 4}]
+_LONGEST_HEADER: Final = 4096
+_LONGEST_BLOCK: Final = 64 * 1024 * 1024
+
+
+class Section(NamedTuple):
+    """One model type: its classes and its configuration classes by name."""
+
+    classes: Mapping[str, Any]
+    configs: Mapping[str, Any]
+
+
+class Index:
+    """An index file; its blocks are read when one of their classes is asked for.
+
+    Args:
+        path: the file.
+        version: of transformers, the index was made from.
+        contents: the table of contents.
+        start: where in the file the blocks begin.
+    """
+
+    def __init__(self, path: Path, version: str, contents: Mapping[str, Any], start: int) -> None:
+        self.path = path
+        self.version = version
+        self.contents = contents
+        self._start = start
+        self._blocks: dict[int, Mapping[str, Any]] = {}
+
+    @property
+    def kinds(self) -> Mapping[str, str]:
+        """Name of an activation -> its class."""
+        found: Mapping[str, str] = self.contents["kinds"]
+        return found
+
+    @property
+    def names(self) -> Mapping[str, int]:
+        """Every model class, with the block that holds it."""
+        found: Mapping[str, int] = self.contents["classes"]
+        return found
+
+    def model(self, name: str) -> Mapping[str, Any] | None:
+        """What is recorded of a model class; None for a class that is not in the index."""
+        block = self.names.get(name)
+        return None if block is None else unpooled_model(self._block(block), name)
+
+    def config(self, name: str) -> Mapping[str, Any]:
+        """What is recorded of a configuration class, by its name or by "type:" and a model type. Raises Unanswered."""
+        if name.startswith("type:"):
+            name = self.contents["types"].get(name.removeprefix("type:"), "")
+        block = self.contents["configs"].get(name)
+        if block is None:
+            raise Unanswered
+        found: Mapping[str, Any] = self._block(block)["configs"][name]
+        return found
+
+    def _block(self, number: int) -> Mapping[str, Any]:
+        if number not in self._blocks:
+            offset, length = self.contents["blocks"][number]
+            try:
+                with self.path.open("rb") as file:
+                    file.seek(self._start + offset)
+                    self._blocks[number] = _unpacked(file.read(length))
+            except (OSError, ValueError, lzma.LZMAError) as fault:
+                raise _broken(self.path, fault) from None
+        return self._blocks[number]
+
+
+def read_index(path: Path) -> Index:
+    """Open an index file.
+
+    Raises:
+        TargetError: it cannot be read, is no index, is broken, or was written by a later meshfit.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_HEADER)
+            header = json.loads(line)
+            if not isinstance(header, dict) or header.get("format") != _FORMAT:
+                raise TargetError(f"{path} is no index of meshfit; make one with `meshfit index --output {path}`")
+            if header.get("schema") != SCHEMA:
+                raise TargetError(
+                    f"{path} has format {header.get('schema')!r}, this meshfit reads {SCHEMA}; make it anew with "
+                    f"`meshfit index --output {path}`"
+                )
+            contents = _unpacked(file.read(header["contents"]))
+            return Index(path, str(header["transformers"]), contents, file.tell())
+    except OSError as fault:
+        raise TargetError(f"the index {path} cannot be read: {fault.strerror}; check the path") from None
+    except (ValueError, KeyError, TypeError, lzma.LZMAError) as fault:
+        raise _broken(path, fault) from None
+
+
+def _broken(path: Path, fault: Exception) -> TargetError:
+    return TargetError(f"the index {path} is broken ({type(fault).__name__}); make it anew with `meshfit index`")
+
+
+def _unpacked(raw: bytes) -> dict[str, Any]:
+    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
+    text = decompressor.decompress(raw, _LONGEST_BLOCK)
+    if not decompressor.eof:
+        raise ValueError("truncated")
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("no object")  # noqa: TRY004 - a broken file, whatever it holds
+    return found
+
+
+def written(version: str, sections: Iterable[Section], types: Mapping[str, str], kinds: Mapping[str, str]) -> bytes:
+    """The bytes of an index file; the same sections give the same bytes.
+
+    Args:
+        version: of transformers.
+        sections: the model types, in order.
+        types: model type -> configuration class.
+        kinds: name of an activation -> its class.
+    """
+    blocks: list[bytes] = []
+    places: list[tuple[int, int]] = []
+    classes: dict[str, int] = {}
+    configs: dict[str, int] = {}
+    offset = 0
+    for number, section in enumerate(sections):
+        block = _packed(pooled(section.classes, section.configs))
+        classes.update(dict.fromkeys(section.classes, number))
+        configs.update(dict.fromkeys(section.configs, number))
+        places.append((offset, len(block)))
+        offset += len(block)
+        blocks.append(block)
+    contents = _packed({"blocks": places, "classes": classes, "configs": configs, "types": types, "kinds": kinds})
+    header = {"format": _FORMAT, "schema": SCHEMA, "transformers": version, "contents": len(contents)}
+    return b"".join([json.dumps(header).encode(), b"\n", contents, *blocks])
+
+
+def _packed(value: Mapping[str, Any]) -> bytes:
+    return lzma.compress(json.dumps(value, separators=(",", ":")).encode(), lzma.FORMAT_RAW, filters=_FILTERS)

@@ -1,0 +1,253 @@
+"""Recording model classes: the facts of a class, each with the guard it holds under, in as many ways as matter."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
+from meshfit.readers.shipped.flips import Path, decided_keys, others
+from meshfit.readers.shipped.guards import leaves
+from meshfit.readers.shipped.recording import Group, fixed, guard_of, loops_in, plain_tree, record_model
+from meshfit.readers.shipped.texts import KINDS
+from meshfit.readers.source import configs
+from meshfit.readers.source.evaluator import Evaluator
+from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
+from meshfit.readers.source.index import ClassSource
+from meshfit.readers.source.values import ConfigObject
+
+__all__ = ["class_variants"]
+
+_PIPELINE: Final = "pipeline_faults"
+_ROPE: Final = "rope_parameters"
+_ROPES: Final[tuple[Mapping[str, Any], ...]] = (
+    {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0},
+    {"full_attention": {"rope_type": "default"}, "sliding_attention": {"rope_type": "default"}},
+)
+"""Other rotary embeddings, flat and by kind of layer."""
+_LAYERS: Final = "num_hidden_layers"
+_FEW: Final = 4
+_LOOP: Final = re.compile(r"\('i', \d+")
+_ADOPTED: Final = 6
+"""Questions that one way of deciding asks more than the other, at most."""
+_MOST: Final = 24
+"""Recordings of one class."""
+
+
+Idle = dict[tuple[str, bool, Path, str], frozenset[Expr]]
+"""Configuration class, whether the model has a head, value, what it was changed to -> decisions that change nothing."""
+
+
+class _Run(NamedTuple):
+    """One recording: its groups, and the config it is of."""
+
+    groups: dict[str, Group]
+    values: Mapping[str, Any]
+
+
+def class_variants(
+    cls: ClassSource, config: ConfigObject, kinds: Mapping[str, str], always: frozenset[str], idle: Idle
+) -> list[Any]:
+    """The facts of a class, grouped by guard: `[[guard, facts], ...]`; of several that hold, the first counts.
+
+    Args:
+        cls: a class of transformers.
+        config: the default configuration of its class.
+        kinds: name of an activation -> its class.
+        always: facts that hold without a guard, and are kept elsewhere.
+        idle: values that made no difference to other classes of the same configuration; those found here are added.
+    """
+    base = _run(cls, config, kinds)
+    if base is None:
+        return []
+    short = _shortened(config)
+    fewer = None if short is None else _run(cls, short, kinds)
+    if short is not None and fewer is not None and _alike(base, fewer):
+        base, config = fewer, short
+    dropped: dict[str, set[Expr]] = {}
+    headed = base.groups["tree"].facts.get("head_name") is not None
+    fitting: list[tuple[Path, _Run]] = []
+    for path, other in _flips(base, config):
+        if len(fitting) >= _MOST:
+            break
+        name = (config.cls.name, headed, path, repr(other))
+        if name in idle:
+            for group in base.groups.values():
+                free = idle[name].intersection(group.answers)
+                for fact in group.facts if free else ():
+                    dropped.setdefault(fact, set()).update(free)
+            continue
+        run = _run(cls, _with(config, path, other), kinds)
+        if run is not None:
+            same_either_way = _compare(base, run, path, dropped)
+            if same_either_way is None:
+                fitting.append((path, run))
+            else:
+                idle[name] = same_either_way
+    found = list(_grouped(base, dropped, None))
+    for path, run in fitting:
+        found.extend(_grouped(run, dropped, base, path))
+    for _, facts in found:
+        for fact in always.intersection(facts):
+            del facts[fact]
+    return [[guard, facts] for guard, facts in found if facts]
+
+
+def _shortened(config: ConfigObject) -> ConfigObject | None:
+    """The configuration with few layers, its parts too; None where it has no more, or lists what they are."""
+    made = config.copy()
+    changed = False
+    for name, value in config.values.items():
+        if isinstance(value, ConfigObject):
+            part = _shortened(value)
+            if part is not None:
+                made.values[name], changed = part, True
+    key = configs.mapped(Frame(Evaluator(), config.cls.module), config, _LAYERS)
+    layers = config.values.get(key)
+    listed = any(isinstance(value, list | tuple) and len(value) == layers for value in config.values.values())
+    if type(layers) is int and layers > _FEW and not listed:
+        made.values[key], changed = _FEW, True
+    return made if changed else None
+
+
+def _alike(left: _Run, right: _Run) -> bool:
+    """Whether two recordings say the same of the same kinds of layers, however many there are."""
+    if left.groups.keys() != right.groups.keys():
+        return False
+    for name, group in left.groups.items():
+        other = right.groups[name]
+        if group.facts != other.facts and _numberless(group.facts) != _numberless(other.facts):
+            return False
+        guards = [guard_of(one, run.values, halves=True)[1] for one, run in ((group, left), (other, right))]
+        if guards[0] != guards[1]:
+            return False
+    return True
+
+
+def _numberless(value: Any) -> str:
+    """A value with the numbers of its loops left out, which count differently."""
+    return _LOOP.sub("('i'", repr(value))
+
+
+def _run(cls: ClassSource, config: ConfigObject, kinds: Mapping[str, str]) -> _Run | None:
+    try:
+        return _Run(record_model(cls, config), {**plain_tree(config), KINDS: kinds})
+    except (RaisedError, BudgetError, RecursionError):
+        return None
+
+
+def _flips(base: _Run, config: ConfigObject) -> Iterator[tuple[Path, Any]]:
+    """Values that take a decision the other way, one at a time."""
+    answers = {expr: answer for group in base.groups.values() for expr, answer in group.answers.items()}
+    for path, exprs in decided_keys(answers).items():
+        if _ROPE in path:
+            continue
+        for other in others(path, answers, exprs, base.values, _hint(config, path)):
+            yield path, other
+    ropes = dict.fromkeys(path[: path.index(_ROPE) + 1] for path in decided_keys(answers) if _ROPE in path)
+    for path in ropes:
+        for rope in _ROPES:
+            yield path, dict(rope)
+
+
+def _hint(config: ConfigObject, path: Path) -> str:
+    for part in path[:-1]:
+        inner = config.values.get(part)
+        if not isinstance(inner, ConfigObject):
+            return ""
+        config = inner
+    found = config.cls.find(path[-1])
+    return ast.unparse(found[0].annotation) if found is not None and isinstance(found[0], ast.AnnAssign) else ""
+
+
+def _with(config: ConfigObject, path: Path, value: Any) -> ConfigObject:
+    """The configuration with one value replaced."""
+    made = config.copy()
+    name, *rest = path
+    inner = made.values.get(name)
+    if rest and isinstance(inner, ConfigObject):
+        made.values[name] = _with(inner, tuple(rest), value)
+    elif rest:
+        made.values[name] = {**(inner if isinstance(inner, dict) else {}), rest[0]: value}
+    else:
+        made.values[name] = value
+    return made
+
+
+def _compare(base: _Run, run: _Run, path: Path, dropped: dict[str, set[Expr]]) -> frozenset[Expr] | None:
+    """Find the decisions that make no difference to a fact: it is the same either way, and nothing else was asked.
+
+    Returns:
+        The decisions that make no difference to any fact; None where there is one that differs.
+    """
+    whole: set[Expr] = set()
+    idle = True
+    for name, group in base.groups.items():
+        other = run.groups[name]
+        news = [
+            expr
+            for expr, answer in other.answers.items()
+            if (expr not in group.answers or not same(group.answers[expr], answer)) and not _of(expr, path)
+        ]
+        extra = {expr: other.answers[expr] for expr in news if expr not in group.answers}
+        if len(extra) > _ADOPTED or not all(_holds(expr, answer, base.values) for expr, answer in extra.items()):
+            idle = False
+            continue
+        idle = idle and not extra
+        group.answers.update(extra)  # asked one way only, and answered: now it is asked of both
+        either = (*group.answers, *other.answers)
+        free = {e for e in either if _of(e, path) and not _agree(e, group.answers, other.answers)} | set(news)
+        whole |= free
+        idle = idle and group.facts.keys() == other.facts.keys()
+        for fact, value in group.facts.items():
+            if fact in other.facts and other.facts[fact] == value and not set(loops_in(value)):
+                dropped.setdefault(fact, set()).update(free)
+            else:
+                idle = False
+    return frozenset(whole) if idle else None
+
+
+def _holds(expr: Expr, answer: Any, values: Mapping[str, Any]) -> bool:
+    try:
+        return not set(loops_in(expr)) and same(evaluate(expr, values), answer)
+    except Unanswered:
+        return False
+
+
+def _agree(expr: Expr, left: Mapping[Expr, Any], right: Mapping[Expr, Any]) -> bool:
+    return expr in left and expr in right and same(left[expr], right[expr])
+
+
+def _of(expr: Expr, path: Path) -> bool:
+    """Whether a decision was taken from one value alone, or from the rotary embedding's parameters it is one of."""
+    if _ROPE in path:
+        path = path[: path.index(_ROPE) + 1]
+        return all(leaf[: len(path)] == path for leaf in leaves(expr))
+    return all(leaf == path for leaf in leaves(expr))
+
+
+def _grouped(run: _Run, dropped: Mapping[str, set[Expr]], base: _Run | None, path: Path | None = None) -> Iterator[Any]:
+    """The facts of a recording by guard; beside a base recording, those that differ from its."""
+    for name, group in run.groups.items():
+        by_guard: dict[frozenset[Expr], dict[str, Any]] = {}
+        for fact, value in group.facts.items():
+            free = frozenset(expr for expr in dropped.get(fact, ()) if expr in group.answers)
+            if base is not None and base.groups[name].facts.get(fact) == value and _covered(free, group, path):
+                continue
+            by_guard.setdefault(free, {})[fact] = value
+        for free, facts in by_guard.items():
+            part = Group(facts, group.answers, group.loops)
+            guard = guard_of(part, run.values, free, halves=name == _PIPELINE)
+            exact = set(loops_in(tuple(facts.values())))
+            yield [guard, fixed(facts, exact)]
+
+
+def _covered(free: frozenset[Expr], group: Group, path: Path | None) -> bool:
+    """Whether the base recording's guard leaves the changed value free, so that it stands for this recording too."""
+    return path is not None and all(
+        expr in free
+        for expr, answer in group.answers.items()
+        if _of(expr, path) and expr[0] not in ("has", "type", "number")
+    )

@@ -1,0 +1,109 @@
+"""Holding what the index says of a configuration class against the class itself."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from meshfit.readers.config_view import ABSENT
+from meshfit.readers.shipped.config_entries import completed, config_entry, derived_values
+from meshfit.readers.shipped.expressions import UNSURE, Unanswered, same
+from meshfit.readers.shipped.recording import plain_tree
+from meshfit.readers.shipped.settling import CLASS, settled_config
+from meshfit.readers.source.evaluator import Evaluator
+from meshfit.readers.source.frames import BudgetError, RaisedError
+from meshfit.readers.source.index import ClassSource
+from meshfit.readers.source.values import ConfigObject
+
+__all__ = ["checked_entry", "differences"]
+
+
+def checked_entry(cls: ClassSource, entry: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The entry with what it tells wrongly marked as unsure, and the attributes that are no values.
+
+    Parts are held against their own entries, so only what the class itself decides is judged here.
+    """
+    if entry is None:
+        return None
+    entry = json.loads(json.dumps(entry))
+    stored = {name: _stored(part) for name, part in _part_classes(cls)}
+
+    def entries(name: str) -> Mapping[str, Any]:
+        kind = name.removeprefix("type:")
+        found = stored.get(name) or next((one for one in stored.values() if one and one["type"] == kind), None)
+        if found is None:
+            raise Unanswered
+        return found  # type: ignore[no-any-return]
+
+    unsure: dict[str, None] = {}
+    for number, given in enumerate(_trials(entry)):
+        try:
+            real = Evaluator().config(cls, copy.deepcopy(given))
+        except (RaisedError, BudgetError, RecursionError):
+            if number == 0:
+                return None
+            continue
+        told = settled_config(entry, given, entries)
+        unsure.update(dict.fromkeys(differences(plain_tree(completed(real)), told)))
+        if number == 0:
+            full = completed(real)
+            entry["derived"] = json.loads(json.dumps(derived_values(cls, full, plain_tree(full))))
+    entry["unsure"] = sorted(name for name in unsure if CLASS not in name)
+    entry["unsure"] += sorted({name.rpartition(f".{CLASS}")[0] for name in unsure if name.endswith(f".{CLASS}")})
+    return entry
+
+
+@cache
+def _stored(cls: ClassSource) -> Any:
+    return json.loads(json.dumps(config_entry(cls)))
+
+
+def _part_classes(cls: ClassSource) -> Iterator[tuple[str, ClassSource]]:
+    """The classes of the parts of the default configuration, theirs too."""
+    try:
+        config = Evaluator().config(cls, {})
+    except (RaisedError, BudgetError, RecursionError):
+        return
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        parts = [part for part in one.values.values() if isinstance(part, ConfigObject)]
+        yield from ((part.cls.name, part.cls) for part in parts)
+        waiting.extend(parts)
+
+
+def _trials(entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Configs that the entry is held against: none given, all given, other sizes."""
+    fields = entry["fields"]
+    numbers = {name: value for name, value in fields.items() if type(value) is int and value > 1}
+    yield {}
+    yield copy.deepcopy({name: value for name, value in fields.items() if value is not None})
+    if "num_hidden_layers" in numbers:
+        yield {"num_hidden_layers": 5}
+        yield {"num_hidden_layers": numbers["num_hidden_layers"] + 1}
+    yield {name: value * 2 for name, value in numbers.items() if "size" in name or "head" in name}
+    yield {name: not value for name, value in fields.items() if isinstance(value, bool)}
+    yield {name: {} for name in entry["parts"]}
+
+
+def differences(real: Mapping[str, Any], told: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Where what the index makes of a config differs from what the class does: dotted names."""
+    for name in dict.fromkeys((*real, *told)):
+        left, right = real.get(name, ABSENT), told.get(name, ABSENT)
+        if right is UNSURE:
+            continue
+        if isinstance(left, Mapping) and isinstance(right, Mapping) and CLASS in left and CLASS in right:
+            yield from differences(left, right, f"{path}{name}.")
+        elif not _alike(left, right):
+            yield f"{path}{name}"
+
+
+def _alike(left: Any, right: Any) -> bool:
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_alike, left, right))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left.keys() == right.keys() and all(_alike(left[name], right[name]) for name in left)
+    return same(left, right)

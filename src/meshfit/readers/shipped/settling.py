@@ -1,0 +1,187 @@
+"""What a configuration class makes of a `config.json`, from what the index recorded of the class."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
+from meshfit.readers.shipped.guards import first_of, holds, kinds_of
+from meshfit.readers.source.base_config import current_layer_types, rope_parameters
+
+__all__ = ["CLASS", "Entries", "settled_config"]
+
+CLASS: Final = "@class"
+"""The key under which a part of a config names its class."""
+PARTS: Final = "@parts"
+"""The key under which a class's own code finds the parts that its base class made."""
+REST: Final = "@rest:"
+"""What marks a key that a class's own code hands on to its base class."""
+Entries = Callable[[str], Mapping[str, Any]]
+"""Name of a configuration class, or "type:" and a model type -> its entry in the index. Raises Unanswered."""
+
+BASE_FIELDS: Final = (
+    "dtype",
+    "chunk_size_feed_forward",
+    "is_encoder_decoder",
+    "return_dict",
+    "output_hidden_states",
+    "problem_type",
+)
+"""What the base class takes besides the fields of a class."""
+_CHOICES: Final = (
+    "attn_implementation",
+    "_attn_implementation",
+    "experts_implementation",
+    "_attn_implementation_internal",
+    "_experts_implementation_internal",
+)
+
+
+def settled_config(entry: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> dict[str, Any]:
+    """The values of `cls(**given)`, parts as mappings, each with the name of its class.
+
+    Args:
+        entry: what the index holds of the class.
+        given: the decoded `config.json`, or the part of it.
+        entries: finds the entries of parts.
+    """
+    fields, aliases = entry["fields"], entry["map"]
+    values = {aliases.get(name, name): copy.deepcopy(given.get(name, value)) for name, value in fields.items()}
+    rest = {name: copy.deepcopy(value) for name, value in given.items() if name not in fields}
+    for name in entry["odd"]:
+        values[aliases.get(name, name)] = rest.pop(name, UNSURE)
+    taken = {name: rest.pop(name) for name in BASE_FIELDS if name in rest}
+    values.update(taken)
+    patches: dict[str, Any] = {}
+    if entry["variants"]:
+        made = _own_part(entry, values, rest, given, entries)
+        patches = {name: value for name, value in made.items() if "." in name}
+        rest = {**{n.removeprefix(REST): value for n, value in made.items() if n.startswith(REST)}, **rest}
+        values.update({n: value for n, value in made.items() if "." not in n and not n.startswith(REST)})
+    if entry["base"]:
+        _base_part(entry, values, rest, entries)
+    for name in entry["setters"]:
+        if name in values:
+            values[name] = UNSURE
+    for name, value in patches.items():
+        _patch(values, name.split("."), value)
+    for name in entry["unsure"]:
+        _patch(values, name.split("."), UNSURE)
+    return {CLASS: entry["name"], **entry["inherited"], **values}
+
+
+def _patch(values: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        inner = values.get(part)
+        if not isinstance(inner, dict):
+            return
+        values = inner
+    values[path[-1]] = value
+
+
+def _own_part(
+    entry: Mapping[str, Any], values: dict[str, Any], rest: dict[str, Any], given: Mapping[str, Any], entries: Entries
+) -> dict[str, Any]:
+    """What the class's own `__post_init__` sets; everything it may set is unsure where no recording fits."""
+    scope = {**rest, **values}
+    if entry["after"]:
+        parts = {name: values.get(name) for name in entry["parts"]}
+        _build_parts(entry, parts, entries)
+        scope[PARTS] = {name: part for name, part in parts.items() if part is not None}
+    for guard, made in entry["variants"]:
+        if holds(guard, scope):
+            return {name: _made(made[name], name, scope, given, entries) for name in made}
+    return {name: UNSURE for _, made in entry["variants"] for name in made}
+
+
+def _made(value: Any, name: str, scope: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> Any:
+    try:
+        if isinstance(value, list) and value and value[0] == "part":
+            given_part = given.get(name)
+            chosen = given_part if isinstance(given_part, Mapping) else value[2]
+            return _part(entries(value[1]), chosen, entries)
+        return evaluated(value, scope)
+    except Unanswered:
+        return UNSURE
+
+
+def evaluated(value: Any, scope: Mapping[str, Any]) -> Any:
+    """A recorded value: an expression, or a list told by what each of its places answers."""
+    if isinstance(value, list) and value and value[0] == "told":
+        _, count, questions, decided = value
+        times = evaluate(count, scope)
+        if type(times) is not int or times > 4096:
+            raise Unanswered
+        return first_of(decided, kinds_of(questions, times, scope))
+    return evaluate(value, scope)
+
+
+def _part(entry: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> dict[str, Any]:
+    kind = given.get("model_type")
+    if isinstance(kind, str) and kind != entry["type"]:
+        try:
+            entry = entries(f"type:{kind}")
+        except Unanswered:
+            return UNSURE  # type: ignore[return-value]
+    return settled_config(entry, given, entries)
+
+
+def _base_part(entry: Mapping[str, Any], values: dict[str, Any], rest: dict[str, Any], entries: Entries) -> None:
+    """What transformers' base class does to every configuration."""
+    _build_parts(entry, values, entries)
+    dtype = rest.pop("torch_dtype", None)
+    if values.get("dtype") is None and dtype is not None:
+        values["dtype"] = dtype
+    if isinstance(values.get("id2label", rest.get("id2label")), dict):
+        rest.pop("num_labels", None)
+    if "rope_parameters" in values or rest.get("rope_scaling"):
+        rope = values.get("rope_parameters")
+        if rope is not UNSURE:
+            known = {**values, "rope_parameters": copy.deepcopy(rope)}
+            settled = rope_parameters(known, rest, entry["rope_type"])
+            values["rope_parameters"] = known["rope_parameters"] if settled is None else settled
+    if rest.pop("per_layer_config", None):
+        values.update(dict.fromkeys(values, UNSURE))
+    chosen = rest.get("_attn_implementation")
+    values["_attn_implementation"] = rest.get("attn_implementation", chosen)
+    values["_experts_implementation"] = rest.get("experts_implementation")
+    for name, value in rest.items():
+        if name not in _CHOICES:
+            values[entry["map"].get(name, name)] = value
+    for name in (entry["map"].get("layer_types", "layer_types"), "mtp_layer_types"):
+        kinds = values.get(name)
+        if isinstance(kinds, list | tuple):
+            values[name] = current_layer_types(kinds)
+
+
+def _build_parts(entry: Mapping[str, Any], values: dict[str, Any], entries: Entries) -> None:
+    for name, (cls, default_type, init, optional) in entry["parts"].items():
+        _build_part(name, values, cls, default_type, init, optional=optional, entries=entries)
+
+
+def _build_part(
+    name: str,
+    values: dict[str, Any],
+    cls: str | None,
+    default_type: str | None,
+    init: Mapping[str, Any],
+    *,
+    optional: bool,
+    entries: Entries,
+) -> None:
+    value = values.get(name)
+    if value is UNSURE or (isinstance(value, dict) and CLASS in value) or (value is None and optional):
+        return
+    if value is not None and not isinstance(value, dict):
+        values[name] = UNSURE
+        return
+    given = value if isinstance(value, dict) else dict(init)
+    kind = given.get("model_type", default_type)
+    try:
+        entry = entries(cls or f"type:{kind}")
+    except Unanswered:
+        values[name] = UNSURE
+    else:
+        values[name] = settled_config(entry, given, entries)
