@@ -142,6 +142,17 @@ def test_what_will_be_set_at_load_is_judged(decoded: Any) -> None:
     assert decoded("MixtralForCausalLM --world 64 --experts eager")["axes"]["tp"]["largest"] == 8
 
 
+def test_a_tied_head_is_judged_as_it_will_be(decoded: Any) -> None:
+    """NeMo cannot lay one weight on two stages."""
+    assert decoded(f"{EXAMPLE} --world 16 --engine nemo")["axes"]["pp"]["largest"] == 16
+    assert decoded(f"{EXAMPLE} --world 16 --engine nemo --tied")["axes"]["pp"]["largest"] == 1
+
+
+def test_a_model_map_leads_to_the_config(decoded: Any) -> None:
+    """For a hub id that is not in the cache."""
+    assert decoded(f"some/model --model-map some/model={EXAMPLE} --world 8")["target"] == "LlamaForCausalLM"
+
+
 def test_strictly_a_warning_leaves_a_mesh_out(decoded: Any) -> None:
     """A pipeline of transformers has one, whatever else is right."""
     assert decoded(f"{EXAMPLE} --world 16")["axes"]["pp"]["largest"] == 16

@@ -55,8 +55,11 @@ def test_a_sweep_lists_what_judging_every_mesh_lets_through(name: str, engine: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_sweep_is_exhaustive_for_every_world_up_to_64(engine: str) -> None:
+def test_a_sweep_is_exhaustive_for_every_world_up_to_64(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The models take turns, each in one sweep: what it remembers of one world may not mislead it about another."""
+    # what a violation offers instead, and which version it speaks of, take most of the time and refuse nothing
+    monkeypatch.setattr("meshfit.rules.judge._advised", lambda found, *_: found)
+    monkeypatch.setattr("meshfit.checking._versions", lambda _: {})
     names = sorted(MODELS)
     sweeps = {name: Sweep(model(name), engine) for name in names}
     for world in range(1, 65):

@@ -44,6 +44,18 @@ def configure(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--seq-len", type=int, metavar="N", help="tokens in one sequence")
     fit.add_argument("--attn", metavar="NAME", help="attention implementation that will be set, such as sdpa")
     fit.add_argument("--experts", metavar="NAME", help="experts implementation that will be set, such as eager")
+    fit.add_argument(
+        "--tied",
+        action=argparse.BooleanOptionalAction,
+        help="tie_word_embeddings, when it will not be what the config says",
+    )
+    fit.add_argument(
+        "--model-map",
+        action="append",
+        default=[],
+        metavar="ID=FOLDER",
+        help="where the config.json of a hub id is, as for `meshfit check`; may be repeated",
+    )
     fit.add_argument("--strict", action="store_true", help="count warnings as errors")
     fit.add_argument("--all", action="store_true", help=f"list every mesh, not the best {ROWS} alone")
     fit.add_argument("-f", "--format", choices=("text", "json"), default="text", help="how to print (text)")
@@ -60,17 +72,28 @@ def run(options: argparse.Namespace) -> Verdict:
     if ranks.world is None and mesh is None:
         raise MeshfitError("how many ranks? give --world 64, or --nodes and --gpus-per-node, or a mesh: --mesh tp=8")
     facts = asked_facts(
-        options.target,
+        _folder(options),
         world_size=ranks.world,
         gpus_per_node=ranks.per_node,
         seq_len=options.seq_len,
         attn_implementation=options.attn,
         experts_implementation=options.experts,
+        tied=options.tied,
     )
     engine = _engine(options.engine, facts)
     if ranks.world is None and mesh is not None:
         return _worlds(options, facts, engine, mesh)
     return _meshes(options, facts, engine, fixed)
+
+
+def _folder(options: argparse.Namespace) -> str:
+    """The target, or where the model map leads it."""
+    target: str = options.target
+    if options.model_map:
+        from meshfit.readers.model_map import read_model_map
+
+        return read_model_map(options.model_map).get(target, target)
+    return target
 
 
 def _fixed(options: argparse.Namespace, mesh: MeshSpec | None) -> dict[str, int]:
