@@ -482,6 +482,9 @@ VLLM = [
         settings={"decode_context_parallel_size": 4},
         good_mesh="dp_shard=2",
     ),
+    _row(
+        "TP027", "vllm", "tp=3", "vocab_size (65)", "filled up to 128", "tp_size (3)", vocab_size=65, good_mesh="tp=2"
+    ),
     _row("PP005", "vllm", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
     _row("EP002", "vllm", "ep=2,tp=2", "MoE model", **DENSE),
     _row("EP004", "vllm", "ep=4,tp=2,dp_replicate=4", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=2,dp_replicate=4"),

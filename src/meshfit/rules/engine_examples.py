@@ -109,6 +109,7 @@ _VLLM: Final = (
         {"num_attention_heads": 32, "num_key_value_heads": 8},
         {"decode_context_parallel_size": 2},
     ),
+    Example("TP027", "vllm", "tp=6", "vocab_size: 151936", {"vocab_size": 151936}),
     Example("PP005", "vllm", "pp=8", "num_hidden_layers: 4", {"num_hidden_layers": 4}),
     Example("EP004", "vllm", "ep=4,tp=8", "any model"),
 )

@@ -13,6 +13,8 @@ from meshfit.rules.settings import switched_on, whole_number
 from meshfit.rules.sizes import divisors, satisfying
 
 ENGINE = ("vllm",)
+ROWS = 64
+"""The vocabulary is filled up to a multiple of so many rows."""
 
 
 @rule("MS001", "mesh-world-size", axis="mesh", engines=ENGINE, consequence=Consequence.CLEAN)
@@ -140,6 +142,24 @@ def decode_context_divides_a_group_of_heads(facts: ModelFacts, mesh: MeshSpec) -
             if fitting > 1
             else "leave the decode context size out",
             facts=("num_attention_heads", "num_key_value_heads"),
+        )
+
+
+@rule("TP027", "tp-vocabulary", axis="tp", engines=ENGINE, consequence=Consequence.CLEAN)
+def filled_up_vocabulary_divides(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """`vocab_size`, filled up to a multiple of 64, `% tp_size == 0`.
+
+    Why: embedding and head are cut along the vocabulary into equal parts. A power of two up to 64 always divides.
+    Source: vLLM 0.33.0 model_executor/layers/vocab_parallel_embedding.py `VocabParallelEmbedding`.
+    """
+    filled = -(-facts.vocab_size // ROWS) * ROWS
+    if filled % mesh.tp_size:
+        yield Finding(
+            message=f"vocab_size ({facts.vocab_size}), filled up to {filled}, is not divisible by tp_size "
+            f"({mesh.tp_size})",
+            help="",
+            alternatives=divisors(filled),
+            facts=("vocab_size",),
         )
 
 
