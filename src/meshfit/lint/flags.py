@@ -18,6 +18,8 @@ _FLAG: Final = re.compile(r"--?[A-Za-z]")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,12}\Z")
 _MANY: Final = re.compile(r"[@*]|arg|opt|flag|extra|param|cmd", re.IGNORECASE)
 """What the name of a variable with many flags in it looks like."""
+_MOST: Final = 2_000
+"""Fields of a command that are looked at."""
 _SHORTEST: Final = 6
 """Letters of flags too short to be a slip of another."""
 
@@ -51,10 +53,9 @@ class Flags:
         self._places = places
         self.given: list[Flag] = []
         self.others: list[Run] = []
-        self.open = False
-        self.lost = False
+        self.open = self.lost = len(fields) > _MOST
         waiting: Flag | None = None
-        for field in fields:
+        for field in fields[:_MOST]:
             is_flag = _FLAG.match(field.text) is not None
             if waiting is not None:
                 self.given.append(waiting if is_flag else waiting._replace(value=field))

@@ -49,6 +49,8 @@ _MEGATRON_SWITCHES: Final[Mapping[str, str]] = {
 """Flags of Megatron-LM, and the settings of a mesh that they are."""
 _LAYOUTS: Final = (
     *("hybrid_layer_pattern", "hybrid_override_pattern", "mtp_num_layers", "encoder_num_layers", "decoder_num_layers"),
+    # Megatron-DeepSpeed leaves the stages to DeepSpeed
+    *("deepspeed", "deepspeed_config", "pp_partition_method", "no_pipeline_parallel"),
     *("standalone_embedding_stage", "pipeline_model_parallel_split_rank", "custom_pipeline_layers", "noop_layers"),
 )
 """Flags by which stages get other numbers of layers than their even share, in ways that no rule knows."""
@@ -116,6 +118,9 @@ def _recipe(flags: Flags, whole: Spot, ranks: Ranks, *, tool: str, aliases: bool
     if not own_model:
         # ms-swift sets what Megatron-LM takes from tp, swift/megatron/arguments/megatron_args.py
         settings.setdefault("expert_tensor_parallel_size", Written(1, whole, "expert_tensor_parallel_size"))
+    elif aliases and complete and not flags.open:
+        # a script that trains shares tokens out only when it is told to
+        settings.setdefault("sequence_parallel", Written(False, whole, "sequence_parallel"))
     yield Recipe(
         tool=tool,
         spot=whole,
@@ -136,11 +141,11 @@ def _facts(flags: Flags) -> dict[str, Written]:
     facts = {}
     for flag, fact in _MEGATRON_FACTS.items():
         said = flags.number(flag)
-        if said is not None and type(said.value) is int:
-            facts[fact] = said
+        if said is not None and type(said.value) is int and said.value > 0:
+            facts[fact] = said  # a negative one stands for what the checkpoint says
     groups, heads = flags.number("num_query_groups"), facts.get("num_attention_heads")
     if groups is not None and flags.has("group_query_attention"):
-        if type(groups.value) is int:
+        if type(groups.value) is int and groups.value > 0:
             facts["num_key_value_heads"] = groups
     elif heads is not None and not flags.open and not flags.has(*_GROUPED, *_ELSEWHERE):
         # without groups each head has keys of its own, megatron/core/transformer/transformer_config.py

@@ -90,17 +90,11 @@ class Names:
         self._aliases: list[tuple[str, str]] = []
         self._starred = False
         self._assigned: set[ast.AST] = set()
+        self._values: dict[ast.AST, Any] = {}
         self._gather(tree)
         self.calls = [Asked(call, scope, guarded or scope.asks) for call, scope, guarded in self.calls]
         self.calls.sort(key=lambda asked: (asked.call.lineno, asked.call.col_offset))
-        changed = True
-        while changed:
-            changed = False
-            for alias, name in self._aliases:
-                for one, other in ((alias, name), (name, alias)):
-                    if one in self._loose and other not in self._loose:
-                        self._loose.add(other)
-                        changed = True
+        self._spread()
 
     def dotted(self, node: ast.expr, scope: Scope) -> str:
         """The dotted name that an expression stands for by the imports; empty where it has none that is certain."""
@@ -110,14 +104,10 @@ class Names:
             node = node.value
         if not isinstance(node, ast.Name):
             return ""
-        found = self._bound(node.id, scope)
+        found = self.bound(node.id, scope)
         if found is None or not isinstance(found[0], Imported):
             return ""
         return ".".join([found[0].dotted, *reversed(parts)])
-
-    def bound(self, name: str, scope: Scope) -> tuple[ast.AST | Imported | Parameter, Scope] | None:
-        """The one thing that a name is bound to and the scope it is bound in; None where there are others."""
-        return self._bound(name, scope)
 
     def value(self, node: ast.expr, scope: Scope, depth: int = 0) -> Any:
         """The value of an expression, `UNKNOWN` where only a run can tell.
@@ -153,7 +143,8 @@ class Names:
             case _:
                 return UNKNOWN
 
-    def _bound(self, name: str, scope: Scope) -> tuple[ast.AST | Imported | Parameter, Scope] | None:
+    def bound(self, name: str, scope: Scope) -> tuple[ast.AST | Imported | Parameter, Scope] | None:
+        """The one thing that a name is bound to and the scope it is bound in; None where there are others."""
         at: Scope | None = scope
         while at is not None:
             found = at.names.get(name)
@@ -164,12 +155,14 @@ class Names:
         return None
 
     def _of_name(self, name: str, scope: Scope, depth: int) -> Any:
-        found = self._bound(name, scope)
+        found = self.bound(name, scope)
         if found is None or not isinstance(found[0], ast.expr):
             return UNKNOWN
         if name in self._loose and not _stays(found[0]):
             return UNKNOWN
-        return self.value(found[0], found[1], depth + 1)
+        if found[0] not in self._values:
+            self._values[found[0]] = self.value(found[0], found[1], depth + 1)
+        return self._values[found[0]]
 
     def _of_mapping(self, node: ast.Dict, scope: Scope, depth: int) -> Any:
         made: dict[Any, Any] = {}
@@ -199,7 +192,7 @@ class Names:
 
     def _of_call(self, node: ast.Call, scope: Scope, depth: int) -> Any:
         positional, keywords, more = self.arguments(node, scope, depth)
-        if isinstance(node.func, ast.Name) and node.func.id == "dict" and self._bound("dict", scope) is None:
+        if isinstance(node.func, ast.Name) and node.func.id == "dict" and self.bound("dict", scope) is None:
             return keywords if not positional and not more else UNKNOWN
         callee = self.dotted(node.func, scope)
         try:
@@ -230,6 +223,18 @@ class Names:
             else:
                 more = True
         return positional, keywords, more
+
+    def _spread(self) -> None:
+        """An object that may be another under one name may be so under each."""
+        beside: dict[str, set[str]] = {}
+        for alias, name in self._aliases:
+            beside.setdefault(alias, set()).add(name)
+            beside.setdefault(name, set()).add(alias)
+        waiting = list(self._loose)
+        while waiting:
+            for name in beside.get(waiting.pop(), set()) - self._loose:
+                self._loose.add(name)
+                waiting.append(name)
 
     def _gather(self, tree: ast.Module) -> None:
         waiting: list[tuple[ast.AST, ast.AST, Scope, bool]] = [(node, tree, self.module, False) for node in tree.body]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from meshfit.lint.documents import DocumentError
 from meshfit.lint.flags_tools import read_command
 from meshfit.lint.launchers import Command, Directives
-from meshfit.lint.recipe import Recipe
+from meshfit.lint.recipe import Recipe, Spot
 from meshfit.lint.shell_parts import Word
 from meshfit.lint.shell_statements import Branches, Function, Loop, Simple, Statement, Subshell, statements
 from meshfit.lint.shell_text import LOST, OUTER, Places, Run, joined, mark
@@ -21,6 +22,8 @@ __all__ = ["read_shell"]
 
 _MOST_COMMANDS: Final = 20_000
 """Commands that are walked through, calls of functions included."""
+_LONGEST: Final = 500_000
+"""Characters of a script; what is longer carries data."""
 _DEEPEST: Final = 20
 """Functions and `bash -c` within each other."""
 _SIGNS: Final = ("paral", "vllm", "_degree", "tp_size")
@@ -52,12 +55,14 @@ def read_shell(text: str, path: str) -> Iterator[Recipe]:
         path: the file, for nobody but the signature that all readers share.
 
     Raises:
-        DocumentError: the script is nested too deeply.
+        DocumentError: the script is nested too deeply, or is too long.
     """
     del path
     lower = text.lower()
     if LOST in text or OUTER in text or not any(sign in lower for sign in _SIGNS):
         return
+    if len(text) > _LONGEST:
+        raise DocumentError(f"has more than {_LONGEST} characters; scripts are smaller")
     yield from _Walk(text).recipes()
 
 
@@ -71,9 +76,10 @@ class _Walk:
         self._locals: list[list[tuple[str, Variables]]] = []
         self._left = _MOST_COMMANDS
         self._depth = 0
-        self._found: list[Recipe] = []
+        self._found: dict[Spot, list[Recipe]] = {}
 
     def recipes(self) -> list[Recipe]:
+        """All meshes, each once."""
         variables = Variables(self._directives.variables())
         self._walk(statements(self._text), variables)
         # a file of functions that others call
@@ -81,10 +87,14 @@ class _Walk:
             inner = variables.copy()
             inner.lose(*(changed for body in self._functions.values() for changed in _changed(body, self._functions)))
             self._walk(self._functions[name], inner)
-        return self._found
+        return [recipe for found in self._found.values() for recipe in found]
 
     def _walk(self, body: tuple[Statement, ...], variables: Variables) -> None:
         for statement in body:
+            # what branches keep apart is copied and compared for each of them
+            self._left -= 1 if isinstance(statement, Simple) else 1 + variables.count // 20
+            if self._left < 0:
+                return
             match statement:
                 case Simple():
                     self._simple(statement, variables)
@@ -106,9 +116,6 @@ class _Walk:
                     self._functions[name] = inner
 
     def _simple(self, statement: Simple, variables: Variables) -> None:
-        self._left -= 1
-        if self._left < 0:
-            return
         variables.lose(*statement.changed)
         words = list(statement.words)
         assigned = []
@@ -123,6 +130,7 @@ class _Walk:
             self._declare(words, variables)
             return
         fields = [field for word in words for field in variables.fields(word)]
+        self._left -= sum(len(field.text) for field in fields) // 500
         if fields:
             environment = {name: variables.text(value) for name, operator, value in assigned if operator == "="}
             self._command(fields, environment, variables)
@@ -189,8 +197,9 @@ class _Walk:
             directives=self._directives,
         )
         for recipe in read_command(command, self._text, self._places):
-            if recipe not in self._found:
-                self._found.append(recipe)
+            found = self._found.setdefault(recipe.spot, [])
+            if recipe not in found:
+                found.append(recipe)
 
     def _inner(self, script: Run, variables: Variables, before: tuple[Run, ...]) -> None:
         """A script within the script; what stands before it (`srun -N 2`) starts each of its commands."""

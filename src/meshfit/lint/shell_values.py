@@ -17,8 +17,9 @@ from meshfit.lint.shell_text import LOST, OUTER, Run, joined, mark
 
 __all__ = ["Variables", "assignment"]
 
-_LONGEST: Final = 100_000
-"""Characters of one value; a script that makes a longer one is not followed."""
+_LONGEST: Final = 50_000
+_MOST: Final = 2_000
+"""Characters and fields of one value; a script that makes a longer one is not followed."""
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?(\+?=)")
 _NUMBER: Final = re.compile(r"(0|[1-9]\d{0,17})\Z")
 _NAMED: Final = re.compile(r"\$?\{?\b([A-Za-z_]\w*)\b\}?")
@@ -74,6 +75,11 @@ class Variables:
         other.arguments = self.arguments
         return other
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.values)
+
     def assumed(self, run: Run) -> bool:
         """Whether a text comes from a default that something outside may replace."""
         return any(begin in self._assumed for begin, _ in run.at)
@@ -102,7 +108,8 @@ class Variables:
                 return
         if operator == "+=":
             fields = self._appended(name, fields, array=isinstance(only, Array), value=value)
-        self.values[name] = fields if fields is None or _size(fields) <= _LONGEST else None
+        held = fields is not None and len(fields) <= _MOST and _size(fields) <= _LONGEST
+        self.values[name] = fields if held else None
 
     def export(self, name: str) -> None:
         """`export NAME`."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from meshfit.lint.documents import MAX_DEPTH, DocumentError
 from meshfit.lint.shell_parts import Array, Part, Sum, Text, Token, Unread, Variable, Word
-from meshfit.lint.shell_text import Run
+from meshfit.lint.shell_text import Run, joined
 
 __all__ = ["Lexer"]
 
@@ -349,10 +349,13 @@ def _plain(parts: list[Part]) -> str:
 def _merged(parts: list[Part]) -> tuple[Part, ...]:
     """Neighbouring texts of one kind as one."""
     found: list[Part] = []
-    for part in parts:
-        last = found[-1] if found else None
-        if isinstance(part, Text) and isinstance(last, Text) and part.quoted == last.quoted:
-            found[-1] = Text(Run(last.run.text + part.run.text, last.run.at + part.run.at), quoted=part.quoted)
-        else:
+    row: list[Text] = []
+    for part in (*parts, None):
+        if row and not (isinstance(part, Text) and part.quoted == row[0].quoted):
+            found.append(Text(joined(text.run for text in row), quoted=row[0].quoted))
+            row = []
+        if isinstance(part, Text):
+            row.append(part)
+        elif part is not None:
             found.append(part)
     return tuple(found)

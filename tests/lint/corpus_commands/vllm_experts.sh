@@ -1,2 +1,2 @@
-SIZE=5 # finds: TP002, TP003, TP023
+SIZE=5 # finds: TP002, TP003, TP023, TP027
 vllm serve org/moe -tp $SIZE
