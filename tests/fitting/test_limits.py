@@ -84,9 +84,9 @@ def test_the_nearest_of_the_refused_meshes_has_the_fewest_errors() -> None:
     assert {error.axis for error in report.errors} == {"tp"}
 
 
-def test_where_a_plain_mesh_is_legal_there_is_none_to_show() -> None:
+def test_where_every_plain_mesh_is_legal_there_is_none_to_show() -> None:
     """Nothing was refused."""
-    assert least_refused(facts(world_size=16), "transformers", {"tp": 4}, strict=False) is None
+    assert least_refused(facts(world_size=4), "transformers", {"tp": 4}, strict=False) is None
 
 
 def test_every_axis_has_a_place_in_the_order() -> None:

@@ -63,18 +63,21 @@ def limit(
 
 
 def least_refused(facts: ModelFacts, engine: str, fixed: Mapping[str, int], *, strict: bool) -> Report | None:
-    """The report with the fewest errors among plain meshes with these sizes; None where one of them is legal.
+    """The refusal with the fewest errors among plain meshes with these sizes; None where each of them is legal.
 
     Plain ones give all ranks that are left to one axis. An error of an axis in `fixed` tells more than one of another.
     """
-    reports = [judged(facts, mesh, engine=engine, strict=strict) for mesh in _plain_meshes(facts.world_size, fixed)]
-    if not reports or any(report.ok for report in reports):
-        return None
-
-    def strangeness(report: Report) -> tuple[int, int]:
-        return sum(error.axis not in fixed for error in report.errors), len(report.errors)
-
-    return min(reports, key=strangeness)
+    least: tuple[tuple[int, int], Report] | None = None
+    for mesh in _plain_meshes(facts.world_size, fixed):
+        report = judged(facts, mesh, engine=engine, strict=strict)
+        if report.ok:
+            continue
+        strangeness = sum(error.axis not in fixed for error in report.errors), len(report.errors)
+        if least is None or strangeness < least[0]:
+            least = strangeness, report
+        if strangeness == (0, 1):
+            break
+    return least and least[1]
 
 
 def _plain_meshes(world: int, fixed: Mapping[str, int]) -> Iterator[MeshSpec]:

@@ -10,7 +10,7 @@ from meshfit.report import Consequence, Severity
 from meshfit.rules import plans
 from meshfit.rules.conversions import broken_conversions
 from meshfit.rules.registry import Finding, rule
-from meshfit.rules.sizes import divisors, satisfying
+from meshfit.rules.sizes import divisors
 
 
 @rule("EP004", "ep-layout", axis="ep", engines=("transformers",), consequence=Consequence.CLEAN)
@@ -22,18 +22,17 @@ def experts_tile_the_dense_ranks(facts: ModelFacts, mesh: MeshSpec) -> Iterator[
     Source: transformers 5.23 distributed/configuration_utils.py `DistributedConfig._validate_mesh_config`.
     """
     ranks = mesh.dp_shard_size * mesh.tp_size
-    sizes = satisfying(lambda size: size % mesh.tp_size == 0 and ranks % size == 0, up_to=ranks)
     if mesh.ep_size % mesh.tp_size:
         yield Finding(
             message=f"ep_size ({mesh.ep_size}) is not a multiple of tp_size ({mesh.tp_size})",
             help="choose tp_size so that it divides ep_size",
-            alternatives=(1, *(size for size in sizes if size > 1)),
+            alternatives=_tiling(ranks, mesh.tp_size),
         )
     if ranks % mesh.ep_size:
         yield Finding(
             message=f"dp_shard_size * tp_size ({ranks}) is not divisible by ep_size ({mesh.ep_size})",
             help=f"set dp_shard_size (fsdp_size) so that dp_shard_size * tp_size is a multiple of {mesh.ep_size}",
-            alternatives=(1, *(size for size in sizes if size > 1)),
+            alternatives=_tiling(ranks, mesh.tp_size),
         )
 
 
@@ -167,6 +166,11 @@ def conversions_keep_fsdp_shards_of_towers(facts: ModelFacts, mesh: MeshSpec) ->
         if not plans.on_text_path(cut.parameter, facts):
             yield _rearranged(cut, operation, mesh, "text runs right, anything else is computed with the wrong rows")
             return
+
+
+def _tiling(ranks: int, tp_size: int) -> tuple[int, ...]:
+    """1, and the multiples of `tp_size` that divide `ranks`."""
+    return (1, *(size for size in divisors(ranks) if size > 1 and size % tp_size == 0))
 
 
 def _cut_by_fsdp(facts: ModelFacts) -> Iterator[plans.Cut]:
