@@ -165,7 +165,7 @@ class ModelFacts:
     parameters: Mapping[str, tuple[int, ...]]
     """Parameter name (layer numbers `*`) -> shape; where layers differ, the first of each kind."""
     weight_shapes: Mapping[str, Mapping[tuple[int, ...], int]]
-    """Parameter name (layer numbers `*`) -> shape -> how many there are of them, over all layers, tied ones left out."""
+    """Parameter name (layer numbers `*`) -> shape -> how many there are over all layers, tied ones left out."""
     modules: Mapping[str, ModuleInfo]
     layer_lists: tuple[str, ...]
     """Names of the module lists that hold decoder layers ("model.layers")."""
