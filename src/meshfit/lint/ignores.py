@@ -17,6 +17,8 @@ _COMMENT: Final = re.compile(r"(?:#|//)[ \t]*meshfit:[ \t]*ignore(?:[ \t]*\[(?P<
 class Ignores:
     """The ignore comments of a file. One that stands alone on its line is for the next line, any other for its own.
 
+    A command of a script that goes on over several lines has no room for comments, so one before it is for all of it.
+
     Args:
         text: of the file.
     """
@@ -25,9 +27,12 @@ class Ignores:
         self._codes: dict[int, frozenset[str]] = {}
         self._spots: dict[int, Spot] = {}
         self._used: set[tuple[int, str]] = set()
+        self._begins: dict[int, int] = {}
         if "meshfit:" not in text:
             return
         for number, line in enumerate(text.split("\n"), 1):
+            if line.rstrip("\r").endswith("\\"):
+                self._begins[number + 1] = self._begins.get(number, number)
             found = _COMMENT.search(line)
             if found:
                 alone = not line[: found.start()].strip()
@@ -39,6 +44,8 @@ class Ignores:
         """The notices that no comment silences."""
         for notice in notices:
             line = notice.place.line
+            if line is not None and line not in self._codes:
+                line = self._begins.get(line, line)
             codes = self._codes.get(line) if line is not None else None
             if line is None or codes is None or (codes and not codes & {notice.code, notice.slug.upper()}):
                 yield notice
