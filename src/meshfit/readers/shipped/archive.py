@@ -107,6 +107,8 @@ def read_index(path: Path) -> Index:
                 )
             contents = _unpacked(file.read(header["contents"]))
             return Index(path, str(header["transformers"]), contents, file.tell())
+    except TargetError:
+        raise
     except OSError as fault:
         raise TargetError(f"the index {path} cannot be read: {fault.strerror}; check the path") from None
     except (ValueError, KeyError, TypeError, lzma.LZMAError) as fault:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
 from meshfit.readers.shipped.flips import Path, decided_keys, others
 from meshfit.readers.shipped.guards import leaves
-from meshfit.readers.shipped.recording import Group, fixed, guard_of, loops_in, plain_tree, record_model
+from meshfit.readers.shipped.recording import CLASS, Group, fixed, guard_of, loops_in, plain_tree, record_model
 from meshfit.readers.shipped.texts import KINDS
 from meshfit.readers.source import configs
 from meshfit.readers.source.evaluator import Evaluator
@@ -36,8 +36,10 @@ _MOST: Final = 24
 """Recordings of one class."""
 
 
-Idle = dict[tuple[str, bool, Path, str], frozenset[Expr]]
-"""Configuration class, whether the model has a head, value, what it was changed to -> decisions that change nothing."""
+Flip = tuple[Path, Any]
+"""A value of the config and what it is changed to."""
+Idle = dict[tuple[str, bool, str], frozenset[Expr]]
+"""Configuration class, whether the model has a head, what was changed -> the decisions that change nothing."""
 
 
 class _Run(NamedTuple):
@@ -66,33 +68,95 @@ def class_variants(
     fewer = None if short is None else _run(cls, short, kinds)
     if short is not None and fewer is not None and _alike(base, fewer):
         base, config = fewer, short
-    dropped: dict[str, set[Expr]] = {}
-    headed = base.groups["tree"].facts.get("head_name") is not None
-    fitting: list[tuple[Path, _Run]] = []
-    for path, other in _flips(base, config):
-        if len(fitting) >= _MOST:
-            break
-        name = (config.cls.name, headed, path, repr(other))
-        if name in idle:
-            for group in base.groups.values():
-                free = idle[name].intersection(group.answers)
-                for fact in group.facts if free else ():
-                    dropped.setdefault(fact, set()).update(free)
-            continue
-        run = _run(cls, _with(config, path, other), kinds)
-        if run is not None:
-            same_either_way = _compare(base, run, path, dropped)
-            if same_either_way is None:
-                fitting.append((path, run))
-            else:
-                idle[name] = same_either_way
-    found = list(_grouped(base, dropped, None))
+    found = _Found(cls, config, kinds, base, idle)
+    apart, together = _sorted(list(_flips(base, config)), base)
+    for flips in together:
+        if not found.try_all(flips):
+            apart.extend(flip for flip in flips if _of_text(flip[0], base))
+    for flip in apart[:_MOST]:
+        found.try_one(flip)
+    dropped, fitting = found.dropped, found.fitting
+    told = list(_grouped(base, dropped, None))
     for path, run in fitting:
-        found.extend(_grouped(run, dropped, base, path))
-    for _, facts in found:
+        told.extend(_grouped(run, dropped, base, path))
+    for _, facts in told:
         for fact in always.intersection(facts):
             del facts[fact]
-    return [[guard, facts] for guard, facts in found if facts]
+    return [[guard, facts] for guard, facts in told if facts]
+
+
+class _Found:
+    """What trying other values tells of a class: decisions that change nothing, and recordings that differ.
+
+    Args:
+        cls, config, kinds: as `class_variants` has them.
+        base: the recording that others are held against.
+        idle: as `class_variants` has it.
+    """
+
+    def __init__(
+        self, cls: ClassSource, config: ConfigObject, kinds: Mapping[str, str], base: _Run, idle: Idle
+    ) -> None:
+        self.dropped: dict[str, set[Expr]] = {}
+        self.fitting: list[tuple[Path, _Run]] = []
+        self._cls, self._config, self._kinds, self._base, self._idle = cls, config, kinds, base, idle
+        self._headed = base.groups["tree"].facts.get("head_name") is not None
+
+    def try_one(self, flip: Flip) -> None:
+        """Change one value, and keep the recording where it differs."""
+        run = self._tried([flip])
+        if run is not None:
+            self.fitting.append((flip[0], run))
+
+    def try_all(self, flips: list[Flip]) -> bool:
+        """Change several values at once; whether that made no difference to any fact."""
+        return not flips or self._tried(flips) is None
+
+    def _tried(self, flips: list[Flip]) -> _Run | None:
+        """The recording with the values changed; None where it differs in nothing, or cannot be made."""
+        name = (self._config.cls.name, self._headed, repr(flips))
+        if name in self._idle:
+            for group in self._base.groups.values():
+                free = self._idle[name].intersection(group.answers)
+                for fact in group.facts if free else ():
+                    self.dropped.setdefault(fact, set()).update(free)
+            return None
+        config = self._config
+        for path, other in flips:
+            config = _with(config, path, other)
+        run = _run(self._cls, config, self._kinds)
+        if run is None:
+            return None
+        same_either_way = _compare(self._base, run, [path for path, _ in flips], self.dropped)
+        if same_either_way is None:
+            return run
+        self._idle[name] = same_either_way
+        return None
+
+
+def _sorted(flips: list[Flip], base: _Run) -> tuple[list[Flip], list[list[Flip]]]:
+    """The changes to try one by one, and those to try together: they seldom matter, or describe no text model."""
+    apart: list[Flip] = []
+    together: list[list[Flip]] = [[], []]
+    for path, other in flips:
+        seen = {known for known, _ in together[0]}
+        major = isinstance(other, bool) and not path[-1].startswith(("output_", "use_cache"))
+        if _of_text(path, base) and (major or path[-1] in ("num_key_value_heads", "head_dim")):
+            apart.append((path, other))
+        elif path not in seen:
+            together[0].append((path, other))
+        elif _ROPE in path:
+            together[1].append((path, other))
+        elif _of_text(path, base):
+            apart.append((path, other))
+    return apart, together
+
+
+def _of_text(path: Path, base: _Run) -> bool:
+    """Whether a value belongs to the text model, or to the whole."""
+    text = tuple(base.groups["tree"].facts.get("@text") or ())
+    inside = base.values.get(path[0])
+    return not (isinstance(inside, Mapping) and CLASS in inside) or path[: len(text)] == text != ()
 
 
 def _shortened(config: ConfigObject) -> ConfigObject | None:
@@ -176,7 +240,7 @@ def _with(config: ConfigObject, path: Path, value: Any) -> ConfigObject:
     return made
 
 
-def _compare(base: _Run, run: _Run, path: Path, dropped: dict[str, set[Expr]]) -> frozenset[Expr] | None:
+def _compare(base: _Run, run: _Run, paths: list[Path], dropped: dict[str, set[Expr]]) -> frozenset[Expr] | None:
     """Find the decisions that make no difference to a fact: it is the same either way, and nothing else was asked.
 
     Returns:
@@ -189,7 +253,7 @@ def _compare(base: _Run, run: _Run, path: Path, dropped: dict[str, set[Expr]]) -
         news = [
             expr
             for expr, answer in other.answers.items()
-            if (expr not in group.answers or not same(group.answers[expr], answer)) and not _of(expr, path)
+            if (expr not in group.answers or not same(group.answers[expr], answer)) and not _of(expr, *paths)
         ]
         extra = {expr: other.answers[expr] for expr in news if expr not in group.answers}
         if len(extra) > _ADOPTED or not all(_holds(expr, answer, base.values) for expr, answer in extra.items()):
@@ -198,7 +262,7 @@ def _compare(base: _Run, run: _Run, path: Path, dropped: dict[str, set[Expr]]) -
         idle = idle and not extra
         group.answers.update(extra)  # asked one way only, and answered: now it is asked of both
         either = (*group.answers, *other.answers)
-        free = {e for e in either if _of(e, path) and not _agree(e, group.answers, other.answers)} | set(news)
+        free = {e for e in either if _of(e, *paths) and not _agree(e, group.answers, other.answers)} | set(news)
         whole |= free
         idle = idle and group.facts.keys() == other.facts.keys()
         for fact, value in group.facts.items():
@@ -220,12 +284,10 @@ def _agree(expr: Expr, left: Mapping[Expr, Any], right: Mapping[Expr, Any]) -> b
     return expr in left and expr in right and same(left[expr], right[expr])
 
 
-def _of(expr: Expr, path: Path) -> bool:
-    """Whether a decision was taken from one value alone, or from the rotary embedding's parameters it is one of."""
-    if _ROPE in path:
-        path = path[: path.index(_ROPE) + 1]
-        return all(leaf[: len(path)] == path for leaf in leaves(expr))
-    return all(leaf == path for leaf in leaves(expr))
+def _of(expr: Expr, *paths: Path) -> bool:
+    """Whether a decision was taken from these values alone; one of the rotary embedding's parameters means them all."""
+    ends = [path[: path.index(_ROPE) + 1] if _ROPE in path else path for path in paths]
+    return all(any(leaf[: len(end)] == end for end in ends) for leaf in leaves(expr))
 
 
 def _grouped(run: _Run, dropped: Mapping[str, set[Expr]], base: _Run | None, path: Path | None = None) -> Iterator[Any]:

@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,18 +30,21 @@ Progress = Callable[[int, int], None]
 """Told after each model type: how many are done, of how many."""
 
 
-def make_index(package: Package, *, processes: int = 1, progress: Progress | None = None) -> bytes:
+def make_index(
+    package: Package, *, only: Collection[str] = (), processes: int = 1, progress: Progress | None = None
+) -> bytes:
     """The bytes of the index of a transformers source tree.
 
     Args:
         package: transformers, as source.
+        only: the folders of the model types to record; all of them when empty.
         processes: how many work at once.
         progress: told how far it is.
 
     Raises:
         TargetError: the tree holds no models.
     """
-    folders = [folder for folder in _folders(package) if folder]
+    folders = [folder for folder in _folders(package) if not only or folder in only]
     if not folders:
         raise TargetError(f"{package.root} holds no models; name the folder that holds transformers")
     kinds = _kinds(package)
