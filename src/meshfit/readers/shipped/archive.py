@@ -96,15 +96,8 @@ def read_index(path: Path) -> Index:
     """
     try:
         with path.open("rb") as file:
-            line = file.readline(_LONGEST_HEADER)
-            header = json.loads(line)
-            if not isinstance(header, dict) or header.get("format") != _FORMAT:
-                raise TargetError(f"{path} is no index of meshfit; make one with `meshfit index --output {path}`")
-            if header.get("schema") != SCHEMA:
-                raise TargetError(
-                    f"{path} has format {header.get('schema')!r}, this meshfit reads {SCHEMA}; make it anew with "
-                    f"`meshfit index --output {path}`"
-                )
+            header = json.loads(file.readline(_LONGEST_HEADER))
+            _refuse_other_formats(header, path)
             contents = _unpacked(file.read(header["contents"]))
             return Index(path, str(header["transformers"]), contents, file.tell())
     except TargetError:
@@ -113,6 +106,16 @@ def read_index(path: Path) -> Index:
         raise TargetError(f"the index {path} cannot be read: {fault.strerror}; check the path") from None
     except (ValueError, KeyError, TypeError, lzma.LZMAError) as fault:
         raise _broken(path, fault) from None
+
+
+def _refuse_other_formats(header: Any, path: Path) -> None:
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise TargetError(f"{path} is no index of meshfit; make one with `meshfit index --output {path}`")
+    if header.get("schema") != SCHEMA:
+        raise TargetError(
+            f"{path} has format {header.get('schema')!r}, this meshfit reads {SCHEMA}; make it anew with "
+            f"`meshfit index --output {path}`"
+        )
 
 
 def _broken(path: Path, fault: Exception) -> TargetError:
