@@ -54,6 +54,13 @@ _ELSEWHERE: Final = frozenset({"-H", "--hostfile", "-i", "--include", "-e", "--e
 """Options of deepspeed and accelerate by which another file tells how many."""
 
 
+class _Told(NamedTuple):
+    """The value of an option, and the option as it stands."""
+
+    run: Run
+    key: str
+
+
 class Command(NamedTuple):
     """One command as it runs.
 
@@ -115,7 +122,7 @@ class Directives:
                 ]
             at += len(line)
         self.several_jobs = any(option.text == "hetjob" for option in options)
-        self.options: dict[str, Run | None] = {} if self.several_jobs else _options(options, _SLURM)
+        self.options: dict[str, _Told | None] = {} if self.several_jobs else _options(options, _SLURM)
 
     def started_by(self, before: tuple[Run, ...]) -> Directives:
         """The same with what starts an inner shell."""
@@ -134,9 +141,9 @@ class Directives:
             ("tasks_per_node", ("SLURM_NTASKS_PER_NODE",)),
             ("gpus_per_node", ("SLURM_GPUS_PER_NODE", "SLURM_GPUS_ON_NODE")),
         ):
-            run = self.options.get(option)
-            if run is not None and _COUNT.match(run.text):
-                found |= dict.fromkeys(names, run)
+            told = self.options.get(option)
+            if told is not None and _COUNT.match(told.run.text):
+                found |= dict.fromkeys(names, told.run)
         return found
 
 
@@ -203,12 +210,12 @@ def _torchrun(names: Sequence[str]) -> int | None:
 
 
 def _per_node(
-    told: Mapping[str, Run | None],
+    told: Mapping[str, _Told | None],
     fields: Sequence[Run],
     count: _Counter,
     nodes: Written | None,
     gpus: Written | None,
-    slurm: Mapping[str, Run | None],
+    slurm: Mapping[str, _Told | None],
 ) -> Ranks:
     """Ranks of a launcher that is told nodes and ranks of each."""
     each = count.of(told, "ranks_per_node")
@@ -225,7 +232,7 @@ def _per_node(
     return Ranks(each._replace(value=each.value * own.value), gpus)
 
 
-def _tasks(told: Mapping[str, Run | None], count: _Counter, gpus: Written | None) -> Written | None:
+def _tasks(told: Mapping[str, _Told | None], count: _Counter, gpus: Written | None) -> Written | None:
     """Ranks of `srun` without another launcher: one a task, unless a node has one task and many devices."""
     tasks, nodes, each = (count.of(told, name) for name in ("tasks", "nodes", "tasks_per_node"))
     if each is None and tasks is not None and nodes is not None and tasks.value % nodes.value == 0:
@@ -243,42 +250,43 @@ class _Counter:
         self._command = command
         self._places = places
 
-    def of(self, told: Mapping[str, Run | None], name: str) -> Written | None:
+    def of(self, told: Mapping[str, _Told | None], name: str) -> Written | None:
         """The number of that name, None where it is not told or not certain."""
-        run = told.get(name)
-        if run is None or self._command.assumed(run):
+        value = told.get(name)
+        if value is None or self._command.assumed(value.run):
             return None
+        run = value.run
         found = _GPUS.match(run.text) if name.startswith("gpus") else _COUNT.match(run.text)
         if found is None or not _COUNT.match(found[found.re.groups]):
             return None
-        return Written(int(found[found.re.groups]), self._places.spot(run), name)
+        return Written(int(found[found.re.groups]), self._places.spot(run), value.key)
 
     def is_given(self, *names: str) -> bool:
         """Whether the environment has one of these."""
         return any(name in self._command.environment for name in names)
 
 
-def _options(fields: Iterable[Run], names: Mapping[str, str]) -> dict[str, Run | None]:
+def _options(fields: Iterable[Run], names: Mapping[str, str]) -> dict[str, _Told | None]:
     """The values of options; None where one is given twice in two ways, or its value does not follow."""
-    found: dict[str, Run | None] = {}
-    waiting = None
+    found: dict[str, _Told | None] = {}
+    waiting = ""
     for field in fields:
         text = field.text
-        if waiting is not None:
-            _set(found, waiting, field)
-            waiting = None
+        if waiting:
+            _set(found, names[waiting], _Told(field, waiting))
+            waiting = ""
             continue
         name, equals, _ = text.partition("=")
         if name in names and (equals or not text.startswith("--") or text == name):
             if equals:
-                _set(found, names[name], field.part(len(name) + 1))
+                _set(found, names[name], _Told(field.part(len(name) + 1), name))
             else:
-                waiting = names[name]
+                waiting = name
         elif text[:2] in names and len(text) > 2 and not text.startswith("--") and text[2].isdigit():
-            _set(found, names[text[:2]], field.part(2))
+            _set(found, names[text[:2]], _Told(field.part(2), text[:2]))
     return found
 
 
-def _set(found: dict[str, Run | None], name: str, value: Run) -> None:
+def _set(found: dict[str, _Told | None], name: str, value: _Told) -> None:
     before = found.get(name, value)
-    found[name] = value if before is not None and before.text == value.text else None
+    found[name] = value if before is not None and before.run.text == value.run.text else None
