@@ -42,7 +42,7 @@ def known(recipe: Recipe) -> dict[str, Any]:
         (f"#SBATCH --nodes=2\n#SBATCH --ntasks-per-node=8\nsrun bash -c 'python {TRAIN}'", 16),
         (f"mpirun -np 16 python {TRAIN}", 16),
         (f"deepspeed --num_gpus 8 --num_nodes 2 {TRAIN}", 16),
-        (f"deepspeed --num_gpus=8 {TRAIN}", 8),
+        (f"deepspeed --num_gpus=8 --num_nodes=1 {TRAIN}", 8),
         (f"accelerate launch --num_processes 8 {TRAIN}", 8),
     ],
 )
@@ -75,6 +75,7 @@ def test_ranks_that_a_launcher_is_told_are_known(script: str, world: int) -> Non
         f"#SBATCH --nodes=2 --ntasks-per-node=8\n#SBATCH hetjob\n#SBATCH --nodes=1\nsrun python {TRAIN}",
         f"ls\n#SBATCH --nodes=2 --ntasks-per-node=8\nsrun python {TRAIN}",
         f"deepspeed --hostfile hosts --num_gpus 8 {TRAIN}",
+        f"deepspeed --num_gpus 8 {TRAIN}",
         f"deepspeed {TRAIN}",
     ],
 )

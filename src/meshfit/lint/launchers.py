@@ -192,7 +192,10 @@ def _started(command: Command, program: int, count: _Counter) -> Ranks:
         begin = starts["deepspeed"]
         if any(name in _ELSEWHERE for name in names[begin:]):
             return Ranks(gpus_per_node=gpus)
-        return _per_node(_options(fields[begin:], _DEEPSPEED), fields[begin:], count, nodes, gpus, slurm)
+        told = _options(fields[begin:], _DEEPSPEED)
+        found = _per_node(told, fields[begin:], count, nodes, gpus, slurm)
+        # without a number of nodes it takes those of a file that may be there
+        return found if "nodes" in told else found._replace(world=None)
     for name in ("mpirun", "mpiexec"):
         if name in starts:
             return Ranks(count.of(_options(fields[starts[name] :], _MPIRUN), "ranks"), gpus)
