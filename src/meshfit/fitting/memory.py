@@ -55,9 +55,9 @@ class Watched:
     """
 
     def __init__(self, facts: ModelFacts, settings: Mapping[str, Any], *, strict: bool) -> None:
-        self.watcher = Watcher()
-        self.facts = WatchedFacts(facts, self.watcher)
-        self.mesh = WatchedMesh(self.watcher, settings)
+        self.watcher: Watcher = Watcher()
+        self.facts: WatchedFacts = WatchedFacts(facts, self.watcher)
+        self.mesh: WatchedMesh = WatchedMesh(self.watcher, settings)
         self.strict = strict
 
 
@@ -65,7 +65,7 @@ class RuleMemory:
     """One rule with one model, and what it said of each combination of the sizes that it asked for."""
 
     def __init__(self, rule: Rule, watched: Watched) -> None:
-        self.start = Asked()
+        self.start: Asked = Asked()
         self._rule = rule
         self._watched = watched
 

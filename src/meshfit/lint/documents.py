@@ -39,9 +39,9 @@ class Leaf:
     __slots__ = ("quoted", "spot", "value")
 
     def __init__(self, value: Any, spot: Spot, *, quoted: bool = False) -> None:
-        self.value = value
-        self.spot = spot
-        self.quoted = quoted
+        self.value: Any = value
+        self.spot: Spot = spot
+        self.quoted: bool = quoted
 
 
 class Items:
@@ -51,7 +51,7 @@ class Items:
 
     def __init__(self, spot: Spot) -> None:
         self.nodes: list[Node] = []
-        self.spot = spot
+        self.spot: Spot = spot
 
 
 class Entry(NamedTuple):
@@ -69,7 +69,7 @@ class Branch:
     def __init__(self, spot: Spot) -> None:
         self.entries: dict[str, Entry] = {}
         self.repeated: list[tuple[str, Spot]] = []
-        self.spot = spot
+        self.spot: Spot = spot
 
     def put(self, key: str, entry: Entry) -> None:
         """Set a key, keeping record of one that was set before."""

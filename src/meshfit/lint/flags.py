@@ -53,7 +53,8 @@ class Flags:
         self._places = places
         self.given: list[Flag] = []
         self.others: list[Run] = []
-        self.open = self.lost = len(fields) > _MOST
+        self.lost: bool = len(fields) > _MOST
+        self.open: bool = self.lost
         waiting: Flag | None = None
         for field in fields[:_MOST]:
             is_flag = _FLAG.match(field.text) is not None

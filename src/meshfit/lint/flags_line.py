@@ -31,7 +31,7 @@ class Line:
 
     def __init__(self, command: Command, text: str, places: Places) -> None:
         self.command = command
-        self.names = [field.text for field in command.fields]
+        self.names: list[str] = [field.text for field in command.fields]
         self.places = places
         self._text = text
 

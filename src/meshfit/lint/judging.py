@@ -228,11 +228,14 @@ def _of_violation(violation: Violation, report: Report, recipe: Recipe, path: st
 
     spot = _spot(violation.axis, report.mesh, recipe)
     told = headline(violation, report.engine)
-    related = [
-        (Place(origin.where, origin.line, origin.column), f"{origin.pointer.rpartition('/')[2]} is read here".lstrip())
+    related = dict.fromkeys(
+        (
+            Place(origin.where, origin.line, origin.column),
+            f"{origin.pointer.rpartition('/')[2] or 'the class'} is read here",
+        )
         for origin in violation.origins
         if origin.line is not None and (origin.where, origin.line) != (path, spot.line)
-    ]
+    )
     return Notice(
         code=violation.code,
         slug=violation.slug,

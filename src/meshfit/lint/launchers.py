@@ -121,7 +121,7 @@ class Directives:
                     for item in _ITEM.finditer(told)
                 ]
             at += len(line)
-        self.several_jobs = any(option.text == "hetjob" for option in options)
+        self.several_jobs: bool = any(option.text == "hetjob" for option in options)
         self.options: dict[str, _Told | None] = {} if self.several_jobs else _options(options, _SLURM)
 
     def started_by(self, before: tuple[Run, ...]) -> Directives:

@@ -84,7 +84,7 @@ class Names:
     """
 
     def __init__(self, tree: ast.Module) -> None:
-        self.module = Scope(tree, None)
+        self.module: Scope = Scope(tree, None)
         self.calls: list[Asked] = []
         self._loose: set[str] = set()
         self._aliases: list[tuple[str, str]] = []

@@ -61,7 +61,7 @@ class Variables:
         self.arrays: set[str] = set()
         self.exported: set[str] = set(self.values)
         self._assumed: set[int] = set()
-        self.clouded = False
+        self.clouded: bool = False
         self.arguments: tuple[Run, ...] | None = None
 
     def copy(self) -> Variables:
