@@ -1,4 +1,4 @@
-"""The file of an index: one line that says what it is, a table of contents, and a block for every model type.
+"""The file of an index: one line that says what it is, a table of contents, and a block for every few model types.
 
 Blocks are compressed JSON, so that a question about one class reads a few kilobytes. Nothing in a file is executed.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,8 @@ SCHEMA: Final = 1
 """The version of the format; a file of a later one is refused."""
 _FORMAT: Final = "meshfit-index"
 _FILTERS: Final = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22, "lc": 4}]
+_TOGETHER: Final = 6
+"""Model types in one block."""
 _LONGEST_HEADER: Final = 4096
 _LONGEST_BLOCK: Final = 64 * 1024 * 1024
 
@@ -147,7 +150,7 @@ def written(version: str, sections: Iterable[Section], types: Mapping[str, str],
     classes: dict[str, int] = {}
     configs: dict[str, int] = {}
     offset = 0
-    for number, section in enumerate(sections):
+    for number, section in enumerate(_joined(sections)):
         block = _packed(pooled(section.classes, section.configs))
         classes.update(dict.fromkeys(section.classes, number))
         configs.update(dict.fromkeys(section.configs, number))
@@ -157,6 +160,16 @@ def written(version: str, sections: Iterable[Section], types: Mapping[str, str],
     contents = _packed({"blocks": places, "classes": classes, "configs": configs, "types": types, "kinds": kinds})
     header = {"format": _FORMAT, "schema": SCHEMA, "transformers": version, "contents": len(contents)}
     return b"".join([json.dumps(header).encode(), b"\n", contents, *blocks])
+
+
+def _joined(sections: Iterable[Section]) -> Iterator[Section]:
+    """A few model types together: they share so much that the file is a third smaller."""
+    waiting = iter(sections)
+    while some := list(islice(waiting, _TOGETHER)):
+        yield Section(
+            {name: entry for section in reversed(some) for name, entry in section.classes.items()},
+            {name: entry for section in reversed(some) for name, entry in section.configs.items()},
+        )
 
 
 def _packed(value: Mapping[str, Any]) -> bytes:

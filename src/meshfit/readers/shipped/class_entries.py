@@ -127,6 +127,8 @@ class _Found:
         run = _run(self._cls, config, self._kinds)
         if run is None:
             return None
+        if any(isinstance(other, list) for _, other in flips):
+            return run  # another order of layers is another case, even where it says the same
         same_either_way = _compare(self._base, run, [path for path, _ in flips], self.dropped)
         if same_either_way is None:
             return run
@@ -143,6 +145,9 @@ def _sorted(flips: list[Flip], base: _Run) -> tuple[list[Flip], list[list[Flip]]
         major = isinstance(other, bool) and not path[-1].startswith(("output_", "use_cache"))
         if _of_text(path, base) and (major or path[-1] in ("num_key_value_heads", "head_dim")):
             apart.append((path, other))
+        elif isinstance(other, list):
+            if _of_text(path, base):
+                apart.append((path, other))
         elif path not in seen:
             together[0].append((path, other))
         elif _ROPE in path:

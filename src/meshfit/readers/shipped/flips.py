@@ -11,6 +11,8 @@ from meshfit.readers.shipped.guards import leaves
 __all__ = ["changed", "decided_keys", "others"]
 
 Path = tuple[str, ...]
+_KINDS: Final = 3
+"""Kinds of layers in one model, at most, whose order is varied."""
 
 
 def decided_keys(answers: Mapping[Expr, Any]) -> dict[Path, list[Expr]]:
@@ -50,8 +52,20 @@ def others(
         yield from sorted(texts - {value})
         if path[-1] == "rope_type" and value == "default":
             yield "yarn"
+    elif isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        yield from _orders(list(value))
     elif isinstance(value, int | float):
         yield from _numbers(path, value, answers, exprs, values)
+
+
+def _orders(kinds: list[str]) -> Iterator[list[str]]:
+    """The same kinds of layers in the other order, and each kind alone."""
+    distinct = list(dict.fromkeys(kinds))
+    if 1 < len(distinct) <= _KINDS:
+        half = [distinct[number % len(distinct)] for number in range(len(kinds))]
+        for order in (kinds[::-1], half, half[::-1], *([kind] * len(kinds) for kind in distinct)):
+            if order != kinds:
+                yield order
 
 
 def _set(path: Path, values: Mapping[str, Any], hint: str) -> Iterator[Any]:
