@@ -12,9 +12,10 @@ from meshfit.readers.config_view import ABSENT
 from meshfit.readers.shipped.config_entries import completed, config_entry, derived_values
 from meshfit.readers.shipped.expressions import UNSURE, Unanswered, same
 from meshfit.readers.shipped.recording import plain_tree
-from meshfit.readers.shipped.settling import CLASS, settled_config
+from meshfit.readers.shipped.settling import CLASS, derived_value, settled_config
+from meshfit.readers.source import configs
 from meshfit.readers.source.evaluator import Evaluator
-from meshfit.readers.source.frames import BudgetError, RaisedError
+from meshfit.readers.source.frames import BudgetError, Frame, RaisedError
 from meshfit.readers.source.index import ClassSource
 from meshfit.readers.source.values import ConfigObject
 
@@ -48,9 +49,14 @@ def checked_entry(cls: ClassSource, entry: dict[str, Any] | None) -> dict[str, A
             continue
         told = settled_config(entry, given, entries)
         unsure.update(dict.fromkeys(differences(plain_tree(completed(real)), told)))
+        full = completed(real)
         if number == 0:
-            full = completed(real)
             entry["derived"] = json.loads(json.dumps(derived_values(cls, full, plain_tree(full))))
+        for name in entry["derived"]:
+            value = configs.lookup(Frame(Evaluator(), cls.module), full, name)
+            answer = derived_value(entry, plain_tree(full), name)
+            if answer is not UNSURE and not _alike(value, answer):
+                entry["derived"][name] = []  # never told
     entry["unsure"] = sorted(name for name in unsure if CLASS not in name)
     entry["unsure"] += sorted({name.rpartition(f".{CLASS}")[0] for name in unsure if name.endswith(f".{CLASS}")})
     return entry

@@ -11,7 +11,7 @@ from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_
 from meshfit.readers.shipped.archive import Index
 from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
 from meshfit.readers.shipped.guards import holds
-from meshfit.readers.shipped.settling import evaluated, settled_config
+from meshfit.readers.shipped.settling import derived_value, settled_config
 from meshfit.readers.source.given import SIZES, refuse_wrong_size
 
 __all__ = ["facts_from_index"]
@@ -59,6 +59,7 @@ def facts_from_index(
                 if fact not in facts:
                     facts[fact] = value
     known = dict(_decoded(facts, scope))
+    _write(facts, config)
     text = _text(facts, config)
     origins: dict[str, Origin] = {}
     if text is not None:
@@ -145,6 +146,17 @@ def _module(stored: Any, scope: Mapping[str, Any]) -> ModuleInfo:
     return ModuleInfo(evaluate(kind, scope), evaluate(width, scope), heads)
 
 
+def _write(facts: Mapping[str, Any], config: dict[str, Any]) -> None:
+    """Set what the model's constructor sets in its config, which facts are read from afterwards."""
+    for name, value in facts.get("@written", {}).items():
+        *path, last = name.split(".")
+        part: Any = config
+        for step in path:
+            part = part.get(step)
+        if isinstance(part, dict):
+            part[last] = UNSURE if value is None else value[0]
+
+
 def _text(facts: Mapping[str, Any], config: dict[str, Any]) -> tuple[list[str], dict[str, Any]] | None:
     """The part of the config that describes the text model, and where it stands; None where it is not known."""
     path = facts.get("@text")
@@ -162,11 +174,8 @@ def _view(index: Index, config: dict[str, Any]) -> ConfigView:
             name = entry["map"].get(name, name)
         if name in config:
             return config[name]
-        for guard, value in entry["derived"].get(name, ()):
-            try:
-                return evaluated(value, config) if holds(guard, config) else UNSURE
-            except Unanswered:
-                return UNSURE
+        if name in entry["derived"]:
+            return derived_value(entry, config, name)
         return None if name == "_attn_implementation" else ABSENT
 
     return ConfigView(read)

@@ -33,6 +33,7 @@ __all__ = [
     "record_model",
 ]
 
+_PLAIN: Final = (bool, int, float, str)
 CLASS: Final = "@class"
 """The key under which a part of a config names its class."""
 
@@ -136,6 +137,7 @@ def record_model(cls: ClassSource, config: ConfigObject) -> dict[str, Group]:
         facts["@text"] = list(text.path) if isinstance(text, SymbolicConfig) else None
         for part in _parts(symbolic):
             told(("k", *part.path, CLASS), part.cls.name)
+        facts["@written"] = _written(symbolic)
         encoded = {name: encode(value) for name, value in facts.items() if value is not UNKNOWN}
         groups["tree"] = Group(encoded, dict(recorder.answers), list(recorder.loops))
         gathers = body_gathers(model)
@@ -145,6 +147,16 @@ def record_model(cls: ClassSource, config: ConfigObject) -> dict[str, Group]:
             found = {name: encode(value) for name, value in gather().items() if value is not UNKNOWN}
             groups[names[0]] = Group(found, {**groups["tree"].answers, **recorder.answers}, list(recorder.loops))
     return groups
+
+
+def _written(config: SymbolicConfig) -> dict[str, Any]:
+    """What the model's constructor sets in its config, and is a plain value; None where it is not."""
+    found = {}
+    for part in (config, *_parts(config)):
+        for name, value in part.values.own.items():
+            if not name.startswith("_attn") and not isinstance(value, ConfigObject):
+                found[".".join((*part.path, name))] = [value] if value is None or type(value) in _PLAIN else None
+    return found
 
 
 def _parts(config: SymbolicConfig) -> Iterator[SymbolicConfig]:

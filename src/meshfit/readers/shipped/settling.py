@@ -10,7 +10,7 @@ from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
 from meshfit.readers.shipped.guards import first_of, holds, kinds_of
 from meshfit.readers.source.base_config import current_layer_types, rope_parameters
 
-__all__ = ["CLASS", "Entries", "settled_config"]
+__all__ = ["CLASS", "PARTS", "REST", "Entries", "derived_value", "evaluated", "settled_config"]
 
 CLASS: Final = "@class"
 """The key under which a part of a config names its class."""
@@ -105,6 +105,17 @@ def _made(value: Any, name: str, scope: Mapping[str, Any], given: Mapping[str, A
         return evaluated(value, scope)
     except Unanswered:
         return UNSURE
+
+
+def derived_value(entry: Mapping[str, Any], config: Mapping[str, Any], name: str) -> Any:
+    """An attribute that is no value of its own; UNSURE where no recording fits."""
+    for guard, value in entry["derived"][name]:
+        try:
+            if holds(guard, config):
+                return evaluated(value, config)
+        except Unanswered:
+            break
+    return UNSURE
 
 
 def evaluated(value: Any, scope: Mapping[str, Any]) -> Any:

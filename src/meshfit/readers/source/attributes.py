@@ -193,6 +193,8 @@ def item(frame: Frame, holder: Any, key: Any) -> Any:
         return holder.build(frame, key)
     if isinstance(holder, dict | list | tuple | str | range):
         try:
+            if isinstance(key, slice) and not isinstance(holder, Symbolic):
+                key = slice(*(int(p) if isinstance(p, Symbolic) else p for p in (key.start, key.stop, key.step)))
             return key.pick(holder) if isinstance(key, Symbolic) else holder[key]
         except (KeyError, IndexError, TypeError):
             return UNKNOWN

@@ -6,7 +6,6 @@ import ast
 import copy
 import itertools
 import math
-import operator
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.readers.source import attributes as at, base_config, expressions as ex, plans, torch_modules
@@ -180,7 +179,7 @@ def _range(*bounds: Any) -> Any:
         start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
         if len(bounds) < 3 and start == 0 and isinstance(stop, Symbolic):
             return Indices(stop.indices())
-        return range(*map(operator.index, bounds))
+        return range(*map(int, bounds))  # `int` asks each for its plain value, as `range` does not
     return range(*bounds)
 
 

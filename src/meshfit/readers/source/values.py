@@ -113,6 +113,9 @@ class Symbolic:
         """`len(self)`."""
         raise TypeError(self)
 
+    def __int__(self) -> int:
+        raise TypeError(self)
+
     def converted(self, kind: type) -> Any:
         """`int(self)` or `float(self)`."""
         return kind(self)
