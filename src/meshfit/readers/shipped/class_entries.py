@@ -10,7 +10,16 @@ from typing import Any, Final, NamedTuple
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
 from meshfit.readers.shipped.flips import Path, decided_keys, others
 from meshfit.readers.shipped.guards import leaves
-from meshfit.readers.shipped.recording import CLASS, Group, fixed, guard_of, loops_in, plain_tree, record_model
+from meshfit.readers.shipped.recording import (
+    CLASS,
+    Group,
+    counted_names,
+    fixed,
+    guard_of,
+    loops_in,
+    plain_tree,
+    record_model,
+)
 from meshfit.readers.shipped.texts import KINDS
 from meshfit.readers.source import configs
 from meshfit.readers.source.evaluator import Evaluator
@@ -80,7 +89,7 @@ def class_variants(
     for path, run in fitting:
         told.extend(_grouped(run, dropped, base, path))
     for _, facts in told:
-        for fact in always.intersection(facts):
+        for fact in [fact for fact, value in facts.items() if fact in always or counted_names(value)]:
             del facts[fact]
     return [[guard, facts] for guard, facts in told if facts]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from meshfit.facts import Conversion, ModuleInfo
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate
-from meshfit.readers.shipped.guards import kinds_of, sequence
+from meshfit.readers.shipped.guards import kinds_of, leaves, sequence
 from meshfit.readers.shipped.recorder import Recorder, expression, settled, told
 from meshfit.readers.shipped.symbols import SymbolicDict
 from meshfit.readers.source import configs
@@ -34,6 +35,10 @@ __all__ = [
 ]
 
 _PLAIN: Final = (bool, int, float, str)
+ROPE: Final = "rope_parameters"
+_NUMBERED: Final = re.compile(r"(\w*[a-z_])(\d+)\b")
+_STAGES: Final = 4
+"""Numbers that a class may well write into names by hand."""
 CLASS: Final = "@class"
 """The key under which a part of a config names its class."""
 
@@ -232,7 +237,7 @@ def guard_of(
         loop = (count, asked, sequence(kinds_of(asked, times, values), halves=halves), halves)
         if loop not in settled_loops:
             settled_loops.append(loop)
-    return [(expr, answer) for expr, answer in answers.items() if leads(expr)], settled_loops
+    return [(expr, answer) for expr, answer in answers.items() if leads(expr) and not _rotary(expr)], settled_loops
 
 
 def _by_position(answers: dict[Expr, Any], values: Mapping[str, Any]) -> Iterator[tuple[Expr, tuple[Expr, ...], int]]:
@@ -272,6 +277,19 @@ def _placeless(expr: Expr, holder: Expr) -> Expr:
     if expr[0] == "at" and expr[1] == holder and type(expr[2]) is int:
         return ("at", holder, ("i",))
     return tuple(_placeless(part, holder) for part in expr)
+
+
+def counted_names(value: Any) -> bool:
+    """Whether names in a fact were numbered by a loop (`expert_0` to `expert_127`): another count gives others."""
+    numbers: dict[str, set[str]] = {}
+    for prefix, number in _NUMBERED.findall(repr(value)):
+        numbers.setdefault(prefix, set()).add(number)
+    return any(len(found) > _STAGES for found in numbers.values())
+
+
+def _rotary(expr: Expr) -> bool:
+    """Whether a decision was taken from parameters of the rotary embedding alone: they make no other modules."""
+    return all(ROPE in path[:-1] for path in leaves(expr))
 
 
 def leads(expr: Expr) -> bool:
