@@ -61,8 +61,8 @@ class SymbolicConfig(ConfigObject):
     """A configuration whose values are symbols."""
 
     values: SymbolicDict
-    base_apart = False
-    reached = False
+    base_apart: bool = False
+    reached: bool = False
     handed: Mapping[str, Any] = {}
 
     def __init__(self, config: ConfigObject, path: tuple[str, ...] = ()) -> None:

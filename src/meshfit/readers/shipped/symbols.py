@@ -39,7 +39,7 @@ class SymbolicList(Account, list[Any]):
     def __init__(self, items: Any, expr: Expr) -> None:
         super().__init__(items)
         self.expr = expr
-        self.size = len(items)
+        self.size: int = len(items)
 
     def plain(self) -> list[Any]:
         """The plain items."""
