@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from tests.typing.harness import CASES, OURS, expected
 
+from meshfit.lint import registrations
 from meshfit.lint.documents import DocumentError
 from meshfit.lint.judging import Question, judge_recipe
 from meshfit.lint.models import Models
@@ -41,7 +42,7 @@ WHOLLY = (
 """Those of which everything is found here too."""
 
 
-def notices(text: str, path: str = "run.py") -> list[Notice]:
+def notices(text: str, path: str = "alone/run.py") -> list[Notice]:
     """What is told of a file."""
     return [found for recipe in read_python(text, path) for found in judge_recipe(recipe, path, QUESTION)[0]]
 
@@ -63,7 +64,7 @@ def both(name: str) -> tuple[set[tuple[int, str]], set[tuple[int, str]]]:
     plugin = {(mark.line, mark.code) for mark in expected(path) if mark.code in OURS}
     here = {
         (found.place.line or 0, of_the_plugin(found.code))
-        for found in notices(path.read_text(encoding="utf-8"), str(path))
+        for found in notices(path.read_text(encoding="utf-8"))
         if found.severity is Severity.ERROR
     }
     return plugin, here
@@ -255,3 +256,14 @@ def test_the_files_of_the_project_have_no_mistakes() -> None:
     for folder in ("src", "examples", "benchmarks", "mypy_plugin"):
         for path in (root / folder).rglob("*.py"):
             assert notices(path.read_text(encoding="utf-8"), str(path)) == []
+
+
+def test_a_plan_that_another_file_may_register_counts(tmp_path: Path) -> None:
+    """A class without a plan is refused only where no file of the program names a registry."""
+    script = tmp_path / "run.py"
+    script.write_text(HEAD + "Net().validate_for_mesh(MeshSpec(tp_size=8))\n")
+    assert len(notices(script.read_text(), str(script))) == 1
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "ours.py").write_text("from meshfit import tp_plans\n")
+    registrations._registers_below.cache_clear()
+    assert notices(script.read_text(), str(script)) == []

@@ -32,7 +32,6 @@ _SAME: Final = frozenset(
 )
 """Methods of a model that give it back."""
 _MIXINS: Final = frozenset({"meshfit.CapabilityMixin", "meshfit.capability.CapabilityMixin"})
-_REGISTRIES: Final = ("tp_plans", "custom_models")
 _DEEPEST: Final = 40
 
 
@@ -55,7 +54,7 @@ class Models:
         self._tree = tree
         self._names = names
         self._path = path
-        self._registers = any(word in text for word in _REGISTRIES)
+        self._text = text
         self._known: dict[str, _Known | None] = {}
 
     def facts(self, node: ast.expr, scope: Scope, *, method: bool) -> ModelFacts | None:
@@ -139,6 +138,7 @@ class Models:
     def _read(self, name: str) -> _Known | None:
         from pathlib import Path
 
+        from meshfit.lint.registrations import may_register
         from meshfit.readers.class_resolution import as_registered
         from meshfit.readers.source.facts import facts_from_class_name
         from meshfit.readers.source.index import ClassSource, ModuleSource
@@ -157,9 +157,15 @@ class Models:
             return None
         validates = mixed and not any("validate_for_mesh" in cls.own for cls in found.mro)
         facts = facts_of_found(own)
-        if self._registers:
+        if _hangs_on_registry(facts) and may_register(self._path, self._text):
             facts = as_registered(facts.without("registered_tp_plan", "is_custom"), None)
         return _Known(facts, validates)
+
+
+def _hangs_on_registry(facts: ModelFacts) -> bool:
+    """Whether an entry for the class would change what is known of it."""
+    pretrained = facts.knows("is_pretrained") and facts.is_pretrained
+    return not pretrained and not (facts.knows("tp_plan") and facts.tp_plan)
 
 
 def _dotted(path: str) -> str:
