@@ -13,29 +13,20 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from accuracy import OTHER, SHIPPED, TRUTH, Case, architecture_cases, changed_cases, mesh_of
 
 from meshfit.checking import judged
-from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts
 from meshfit.readers.shipped.archive import Index, read_index
 from meshfit.readers.shipped.choice import SHIPPED as SHIPPED_INDEX
-from meshfit.readers.shipped.facts import facts_from_index
-from meshfit.readers.source.facts import facts_from_config
+from meshfit.readers.shipped.model_trials import contradictions, facts_both_ways, random_config
 
 WANTED: Final = 0.90
 """The share of verdicts that must agree."""
-
-
-def contradictions(known: ModelFacts, real: ModelFacts) -> Iterator[str]:
-    """Facts that the index tells otherwise than the source, or that the source does not tell."""
-    for fact, value in known:
-        if not real.knows(fact) or getattr(real, fact) != value:
-            yield fact
 
 
 def cases() -> Iterator[Case]:
@@ -43,15 +34,6 @@ def cases() -> Iterator[Case]:
     for kind in SHIPPED:
         yield from architecture_cases(TRUTH / f"{kind}architectures.jsonl")
         yield from changed_cases(kind)
-
-
-def both(index: Index, values: Mapping[str, Any], name: str | None = None) -> tuple[ModelFacts, ModelFacts] | None:
-    """The facts by index and by source; None where one of them refuses the config."""
-    try:
-        real = facts_from_config(values, class_name=name)
-        return facts_from_index(index, values, class_name=name), real
-    except TargetError:
-        return None
 
 
 def agreement(index: Index) -> tuple[float, list[str]]:
@@ -62,7 +44,7 @@ def agreement(index: Index) -> tuple[float, list[str]]:
     for case in cases():
         key = json.dumps(case.config, sort_keys=True)
         if key not in facts:
-            facts[key] = both(index, case.config)
+            facts[key] = facts_both_ways(index, case.config, None)
             pair = facts[key]
             wrong.extend(f"{case.arch}: {fact}" for fact in (contradictions(*pair) if pair else ()))
         total += 1
@@ -75,37 +57,6 @@ def _ok(facts: ModelFacts, case: Case) -> bool:
     if case.axis == OTHER:
         facts = facts.replace(world_size=2)
     return judged(facts, mesh_of(case), engine=case.engine).ok
-
-
-def perturbed(index: Index, name: str, chance: random.Random) -> dict[str, Any]:
-    """A config of a class with some values changed, as its fields allow."""
-    model = index.model(name)
-    assert model is not None
-    entry = index.config(model["config"])
-    values: dict[str, Any] = {"model_type": entry["type"], "architectures": [name]}
-    for field, value in entry["fields"].items():
-        if chance.random() < 0.25:
-            values.update(_other(field, value, chance))
-    for part in entry["parts"]:
-        if chance.random() < 0.5:
-            values[part] = {"hidden_size": 64 * chance.randint(1, 8), "num_attention_heads": 2 ** chance.randint(1, 3)}
-    return values
-
-
-def _other(field: str, value: Any, chance: random.Random) -> dict[str, Any]:
-    if isinstance(value, bool):
-        return {field: not value}
-    if isinstance(value, int) and value > 1:
-        if field == "num_hidden_layers":
-            return {field: chance.randint(1, 12)}
-        return {field: value * chance.choice((1, 2, 3))} if chance.random() < 0.7 else {field: max(value // 2, 1)}
-    if value is None and field in ("num_key_value_heads", "head_dim", "pad_token_id", "sliding_window"):
-        return {field: chance.choice((1, 2, 4))}
-    if isinstance(value, float):
-        return {field: chance.choice((0.0, value, value * 2))}
-    if isinstance(value, str) and field == "hidden_act":
-        return {field: chance.choice(("gelu", "silu", "relu"))}
-    return {}
 
 
 def main() -> int:
@@ -126,8 +77,8 @@ def main() -> int:
     known: Counter[bool] = Counter()
     for name in chosen:
         for _ in range(options.perturb):
-            values = perturbed(index, name, chance)
-            pair = both(index, values)
+            values = random_config(index, name, chance)
+            pair = facts_both_ways(index, values, None)
             if pair is not None:
                 told = dict(pair[0])
                 known[True] += len(told)

@@ -7,7 +7,9 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from meshfit.errors import TargetError
@@ -15,6 +17,7 @@ from meshfit.readers.shipped.archive import Section, written
 from meshfit.readers.shipped.class_entries import Idle, class_variants
 from meshfit.readers.shipped.config_entries import completed, config_entry
 from meshfit.readers.shipped.config_trials import checked_entry
+from meshfit.readers.shipped.model_trials import without, wrong_facts
 from meshfit.readers.shipped.texts import POINTWISE
 from meshfit.readers.source import auto, configs, natives
 from meshfit.readers.source.evaluator import Evaluator
@@ -49,30 +52,35 @@ def make_index(
         raise TargetError(f"{package.root} holds no models; name the folder that holds transformers")
     kinds = _kinds(package)
     sections = []
-    for number, text in enumerate(_recorded(package, folders, kinds, processes)):
+    record = partial(_section, str(package.root.parent), kinds)
+    for number, text in enumerate(_each(record, folders, processes)):
         sections.append(Section(**json.loads(text)))
         if progress is not None:
-            progress(number + 1, len(folders))
+            progress(number + 1, 2 * len(folders))
     known = {name for section in sections for name in section.configs}
     types = {kind: name for kind, name in sorted(_types(package).items()) if name in known}
-    return written(package.version, [s for s in sections if s.classes or s.configs], types, kinds)
+    sections = [section for section in sections if section.classes or section.configs]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "untried.index"
+        path.write_bytes(written(package.version, sections, types, kinds))
+        tried = []
+        try_one = partial(wrong_facts, path, package.root.parent)
+        for number, wrong in enumerate(_each(try_one, [list(section.classes) for section in sections], processes)):
+            tried.append(without(sections[number], wrong))
+            if progress is not None:
+                progress(len(folders) + number + 1, len(folders) + len(sections))
+    return written(package.version, tried, types, kinds)
 
 
-def _recorded(package: Package, folders: list[str], kinds: Mapping[str, str], processes: int) -> Iterator[str]:
-    place = str(package.root.parent)
+def _each(work: Callable[[Any], Any], items: list[Any], processes: int) -> Iterator[Any]:
+    """What the work makes of each item, in order."""
     if processes < 2:
-        for folder in folders:
-            yield _section(place, folder, kinds)
+        yield from map(work, items)
         return
     from concurrent.futures import ProcessPoolExecutor
-    from functools import partial
 
     with ProcessPoolExecutor(processes) as pool:
-        yield from pool.map(partial(_in_turn, place, kinds), folders)
-
-
-def _in_turn(place: str, kinds: Mapping[str, str], folder: str) -> str:
-    return _section(place, folder, kinds)
+        yield from pool.map(work, items)
 
 
 def _folders(package: Package) -> list[str]:
@@ -98,7 +106,7 @@ def _kinds(package: Package) -> dict[str, str]:
     return kinds
 
 
-def _section(place: str, folder: str, kinds: Mapping[str, str]) -> str:
+def _section(place: str, kinds: Mapping[str, str], folder: str) -> str:
     """One model type as JSON: the classes that the auto mappings name, and the configuration classes."""
     package = find_package("transformers", Path(place))
     assert package is not None
