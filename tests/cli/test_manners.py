@@ -169,3 +169,9 @@ def test_other_shells_have_a_script(run: Any, shell: str, mark: str) -> None:
     assert (code, err) == (0, "")
     assert mark in out
     assert all(name in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "told"), [("explain-error", "0 a rule is named"), ("fit", "0 something fits")])
+def test_help_tells_the_exit_codes_of_its_command(run: Any, command: str, told: str) -> None:
+    """What 0 and 1 mean is not the same for all."""
+    assert told in run(command, "--help")[1]

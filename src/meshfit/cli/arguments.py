@@ -29,7 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Each command, and what it is for. Its module `meshfit.cli.<command>_command` has a `DESCRIPTION`, `configure(parser)`
-and `run(options)`."""
+and `run(options)`; `EXIT_CODES` too, where they mean something of its own."""
 
 TOPIC: Final = """\
 Can this model run on this mesh? If not: why, what would happen, and what would work.
@@ -71,7 +71,7 @@ def parser(filled: Iterable[str] = COMMANDS) -> Parser:
             name,
             help=purpose,
             description=module.DESCRIPTION if module else None,
-            epilog=EXIT_CODES,
+            epilog=getattr(module, "EXIT_CODES", EXIT_CODES),
             formatter_class=_FORMATTER,
             allow_abbrev=False,
         )

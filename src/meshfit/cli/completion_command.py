@@ -7,7 +7,7 @@ from typing import Final
 
 from meshfit.cli.verdict import Verdict
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 Print the script that makes a shell complete commands, options and paths.
@@ -21,6 +21,8 @@ SHELLS: Final = ("bash", "zsh", "tcsh")
 
 _PATHS: Final = frozenset({"TARGET", "PATH", "FILE", "FOLDER"})
 """Words that stand for a path in the help of an argument."""
+
+EXIT_CODES: Final = "exit codes: 0 printed, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(completion: argparse.ArgumentParser) -> None:

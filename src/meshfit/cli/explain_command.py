@@ -10,7 +10,7 @@ from meshfit.cli.verdict import Verdict
 if TYPE_CHECKING:
     from meshfit.rules.registry import Rule
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 Say what a rule is: what must hold, why, what happens if not, an example, what to do instead, and its source.
@@ -20,6 +20,8 @@ Say what a rule is: what must hold, why, what happens if not, an example, what t
   meshfit explain tp-kv-heads pp-structure
   meshfit explain TP002 --json
 """
+
+EXIT_CODES: Final = "exit codes: 0 told, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(explain: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from meshfit.mesh import MeshSpec
     from meshfit.report import Report
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 Name the rule behind a crash: read a traceback or the log of many ranks, decode the numbers, say what to set instead.
@@ -25,11 +25,12 @@ With --mesh the text is read for that mesh, and with --target too the verdict of
   torchrun --nproc-per-node 8 train.py 2>&1 | meshfit explain-error
   meshfit explain-error train.log --target config.json --mesh tp=8
 
-Exits with 0 when a rule is named, with 1 when none is recognised.
 """
 
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of a log that are read."""
+
+EXIT_CODES: Final = "exit codes: 0 a rule is named, 1 none is recognised, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(explain: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from meshfit.mesh import AXES, AXIS_WORDS, MeshSpec
 if TYPE_CHECKING:
     from meshfit.facts import ModelFacts
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 List the meshes of so many ranks that TARGET runs on, best first: fewest warnings, fewest unknown facts, then smallest
@@ -29,6 +29,8 @@ state come on top.
 """
 
 ROWS: Final = 10
+
+EXIT_CODES: Final = "exit codes: 0 something fits, 1 nothing does, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(fit: argparse.ArgumentParser) -> None:

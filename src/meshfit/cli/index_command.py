@@ -10,7 +10,7 @@ from typing import Final
 from meshfit.cli.verdict import Verdict
 from meshfit.errors import TargetError
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 Record the facts of every model of transformers in one small file. Where transformers is not installed, verdicts come
@@ -21,6 +21,8 @@ meshfit. An installed transformers is always preferred. Takes minutes; imports n
   meshfit index --source ~/src/transformers/src --output transformers.index
   meshfit index --show
 """
+
+EXIT_CODES: Final = "exit codes: 0 made, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(index: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from meshfit.lint.models import Models
     from meshfit.lint.sweep import Choice, FileResult
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 Find the meshes that recipes, configs, scripts and programs write down, and judge each of them.
@@ -26,6 +26,10 @@ Nothing in a file is executed, and nothing is fetched.
   meshfit lint . --exclude 'tests/*' --format github
   meshfit lint . --write-baseline known.json; meshfit lint . --baseline known.json
 """
+
+EXIT_CODES: Final = (
+    "exit codes: 0 no error was found, 1 one was, 2 the input is wrong or unreadable, 3 a fault of meshfit\n"
+)
 
 
 def configure(lint: argparse.ArgumentParser) -> None:

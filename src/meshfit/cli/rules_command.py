@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.cli.verdict import Verdict
 from meshfit.mesh import AXIS_WORDS
 
-__all__ = ["DESCRIPTION", "configure", "run"]
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
 List the rules, one line for each way engines enforce one. `meshfit explain RULE` tells all about it.
@@ -17,6 +17,8 @@ List the rules, one line for each way engines enforce one. `meshfit explain RULE
   meshfit rules --engine torchtitan --axis ep
   meshfit rules --json
 """
+
+EXIT_CODES: Final = "exit codes: 0 listed, 2 the input is wrong, 3 a fault of meshfit\n"
 
 
 def configure(rules: argparse.ArgumentParser) -> None:
