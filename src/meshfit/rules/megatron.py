@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
+from meshfit.rules.heads import uneven_heads
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.settings import switched_on, whole_number
 from meshfit.rules.sizes import divisors, satisfying
@@ -31,13 +32,8 @@ def recurrent_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
         return
     for key in _recurrent(facts):
         count = getattr(facts, key)
-        if count and count % mesh.tp_size:
-            yield Finding(
-                message=f"{key} ({count}) is not divisible by tp_size ({mesh.tp_size})",
-                help="",
-                alternatives=divisors(count),
-                facts=(key,),
-            )
+        if count:
+            yield from uneven_heads(key, (count,), mesh)
 
 
 @rule("TP023", "tp-expert-width", axis="tp", engines=ENGINE, consequence=Consequence.CLEAN)

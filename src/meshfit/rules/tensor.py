@@ -10,8 +10,9 @@ from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
 from meshfit.rules import plans
 from meshfit.rules.capabilities import lacks_experts
+from meshfit.rules.heads import uneven_heads
 from meshfit.rules.registry import Finding, rule
-from meshfit.rules.sizes import common_divisors, divisors, satisfying
+from meshfit.rules.sizes import divisors, satisfying
 
 NO_COLUMNS: Final = frozenset({"Conv1D", "Embedding", "LayerNorm", "RMSNorm"})
 """Module kinds without `out_features`."""
@@ -57,9 +58,7 @@ def key_value_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
     Source: NeMo Automodel components/distributed/parallelizer.py `validate_tp_mesh`; torchtitan main of 2026-08
     models/common/decoder.py `Decoder.Config.update_from_config`.
     """
-    yield from _heads_divide(
-        "num_key_value_heads", _per_layer(facts, "num_key_value_heads", "kv_heads_per_layer"), mesh
-    )
+    yield from uneven_heads("num_key_value_heads", _per_layer(facts, "num_key_value_heads", "kv_heads_per_layer"), mesh)
 
 
 @rule(
@@ -78,7 +77,7 @@ def heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     transformer/transformer_config.py `TransformerConfig.__post_init__`; vLLM 0.33.0 config/model.py
     `ModelConfig.verify_with_parallel_config`.
     """
-    yield from _heads_divide("num_attention_heads", _per_layer(facts, "num_attention_heads", "heads_per_layer"), mesh)
+    yield from uneven_heads("num_attention_heads", _per_layer(facts, "num_attention_heads", "heads_per_layer"), mesh)
 
 
 @rule("TP002", "tp-kv-heads", axis="tp", engines=("generic", "transformers"), consequence=Consequence.LATE)
@@ -91,7 +90,7 @@ def cut_key_value_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Fi
     """
     for key, counts in _cut_heads(facts, mesh).items():
         if key == "num_key_value_heads":
-            yield from _heads_divide(key, counts, mesh)
+            yield from uneven_heads(key, counts, mesh)
 
 
 @rule("TP003", "tp-heads", axis="tp", engines=("generic", "transformers"), consequence=Consequence.LATE)
@@ -103,7 +102,7 @@ def cut_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
     """
     for key, counts in _cut_heads(facts, mesh).items():
         if key != "num_key_value_heads":
-            yield from _heads_divide(key, counts, mesh)
+            yield from uneven_heads(key, counts, mesh)
 
 
 @rule("TP002", "tp-kv-heads", axis="tp", engines=("megatron", "vllm"), consequence=Consequence.CLEAN)
@@ -246,18 +245,6 @@ def plan_cuts_the_body(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
             help=PLAN_HELP,
             alternatives=(1,),
             facts=("tp_plan",),
-        )
-
-
-def _heads_divide(key: str, counts: tuple[int, ...], mesh: MeshSpec) -> Iterator[Finding]:
-    """One finding when a count is not divisible by tp_size."""
-    uneven = [count for count in counts if count % mesh.tp_size]
-    if uneven:
-        yield Finding(
-            message=f"{key} ({', '.join(map(str, uneven))}) is not divisible by tp_size ({mesh.tp_size})",
-            help="",
-            alternatives=common_divisors(counts),
-            facts=(key,),
         )
 
 

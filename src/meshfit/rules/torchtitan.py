@@ -9,6 +9,7 @@ from typing import Final
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
+from meshfit.rules.heads import uneven_heads
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.settings import whole_number
 from meshfit.rules.sizes import divisors, satisfying
@@ -37,13 +38,8 @@ def recurrent_heads_divide(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
     keys = ("linear_num_key_heads", "linear_num_value_heads")
     for key in sorted(keys, key=lambda key: not facts.knows(key)):
         count = getattr(facts, key)
-        if count and count % mesh.tp_size:
-            yield Finding(
-                message=f"{key} ({count}) is not divisible by tp_size ({mesh.tp_size})",
-                help="",
-                alternatives=divisors(count),
-                facts=(key,),
-            )
+        if count:
+            yield from uneven_heads(key, (count,), mesh)
 
 
 @rule("TP024", "tp-sequence-length", axis="tp", engines=ENGINE, consequence=Consequence.CLEAN)
