@@ -29,6 +29,9 @@ _NUMBER: Final = re.compile(r"[-+]?[0-9][0-9_]*")
 _RESOLVERS: Final[Any] = yaml.SafeLoader.yaml_implicit_resolvers
 
 
+_TOO_DEEP: Final = "is nested too deeply for a config"
+
+
 def read_yaml(text: str) -> Iterator[Node]:
     """The documents of a text, each as a tree.
 
@@ -46,6 +49,8 @@ def read_yaml(text: str) -> Iterator[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = _in_text(mark.line, mark.column, text) if mark else (None, None)
+        if "nesting depth" in str(error.problem):  # libyaml may have a limit of its own
+            raise DocumentError(_TOO_DEEP, *at) from None
         raise DocumentError(f"is not YAML: {_plain(error.problem or error.context)}", *at) from None
     except yaml.YAMLError as error:
         raise DocumentError(f"is not YAML: {_plain(error)}") from None
@@ -101,7 +106,7 @@ def _documents(loader: Any) -> Iterator[Node]:
             _add(stack[-1], node, _spot(event))
         if kind in (yaml.SequenceStartEvent, yaml.MappingStartEvent):
             if len(stack) >= MAX_DEPTH:
-                raise DocumentError("is nested too deeply for a config", event.start_mark.line + 1)
+                raise DocumentError(_TOO_DEEP, event.start_mark.line + 1)
             stack.append(_Open(node))  # type: ignore[arg-type]
         elif not stack:
             yield node
