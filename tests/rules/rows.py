@@ -48,28 +48,27 @@ class Row:
         return f"{self.code}-{self.engine}-{self.mesh}"
 
 
-def _row(code: str, engine: str, mesh: str, *says: str, good_mesh: str | None = None, **rest: Any) -> Row:
+def row(code: str, engine: str, mesh: str, *says: str, good_mesh: str | None = None, **rest: Any) -> Row:
+    """A row of the mesh that breaks a rule, what it says, and the facts that are changed for it."""
     settings = rest.pop("settings", {})
     return Row(code=code, engine=engine, mesh=mesh, says=says, changes=rest, settings=settings, good_mesh=good_mesh)
 
 
 WORLD = [
-    _row("MS001", "transformers", "tp=2", "2 ranks (tp_size=2)", "world_size is 8", world_size=8),
-    _row("MS001", "accelerate", "tp=2,dp_shard=2", "4 ranks", "world_size is 8", world_size=8),
-    _row("MS001", "torchtitan", "tp=4", "4 ranks", "world_size is 8", world_size=8),
-    _row("MS001", "generic", "tp=4", "4 ranks", "world_size (6)", world_size=6),
-    _row("MS001", "nemo", "tp=4", "4 ranks", "world_size (6)", world_size=6),
-    _row("MS002", "transformers", "pp=2,dp_shard=2", "pp_size (2)", "= 2", good_mesh="pp=2,tp=2"),
-    _row(
-        "MS003", "accelerate", "tp=2,dp_replicate=4", "tp_size (2)", "(4)", good_mesh="tp=2,dp_replicate=4,dp_shard=2"
-    ),
-    _row("MS004", "accelerate", "cp=2,sp=4", "cp_size (2)", "sp_size (4)", good_mesh="cp=2"),
-    _row("TP009", "generic", "tp=16", "tp_size (16)", "(8)", gpus_per_node=8),
-    _row("EP004", "transformers", "ep=2", "dp_shard_size * tp_size (1)", "ep_size (2)", good_mesh="ep=2,dp_shard=2"),
-    _row("EP004", "transformers", "ep=2,tp=4", "ep_size (2)", "tp_size (4)", good_mesh="ep=4,tp=4"),
-    _row("EP004", "torchtitan", "ep=8,dp_shard=4", "4 ranks", "ep_size (8)", good_mesh="ep=4,dp_shard=4"),
-    _row("EP004", "nemo", "ep=8", "4 ranks", "ep_size (8)", world_size=4),
-    _row(
+    row("MS001", "transformers", "tp=2", "2 ranks (tp_size=2)", "world_size is 8", world_size=8),
+    row("MS001", "accelerate", "tp=2,dp_shard=2", "4 ranks", "world_size is 8", world_size=8),
+    row("MS001", "torchtitan", "tp=4", "4 ranks", "world_size is 8", world_size=8),
+    row("MS001", "generic", "tp=4", "4 ranks", "world_size (6)", world_size=6),
+    row("MS001", "nemo", "tp=4", "4 ranks", "world_size (6)", world_size=6),
+    row("MS002", "transformers", "pp=2,dp_shard=2", "pp_size (2)", "= 2", good_mesh="pp=2,tp=2"),
+    row("MS003", "accelerate", "tp=2,dp_replicate=4", "tp_size (2)", "(4)", good_mesh="tp=2,dp_replicate=4,dp_shard=2"),
+    row("MS004", "accelerate", "cp=2,sp=4", "cp_size (2)", "sp_size (4)", good_mesh="cp=2"),
+    row("TP009", "generic", "tp=16", "tp_size (16)", "(8)", gpus_per_node=8),
+    row("EP004", "transformers", "ep=2", "dp_shard_size * tp_size (1)", "ep_size (2)", good_mesh="ep=2,dp_shard=2"),
+    row("EP004", "transformers", "ep=2,tp=4", "ep_size (2)", "tp_size (4)", good_mesh="ep=4,tp=4"),
+    row("EP004", "torchtitan", "ep=8,dp_shard=4", "4 ranks", "ep_size (8)", good_mesh="ep=4,dp_shard=4"),
+    row("EP004", "nemo", "ep=8", "4 ranks", "ep_size (8)", world_size=4),
+    row(
         "EP005",
         "transformers",
         "ep=2,dp_shard=2",
@@ -78,10 +77,10 @@ WORLD = [
         settings={"ep_implementation": "all_reduce"},
         good_mesh="ep=2,tp=2",
     ),
-    _row("EP006", "transformers", "ep=2,tp=2,pp=2", "ep_size=2", "pp_size (2)", good_mesh="ep=2,tp=2"),
-    _row("DP001", "transformers", "dp_shard=2", "no FSDP plan", fsdp_plan={}),
-    _row("DP002", "transformers", "dp_replicate=2", "no FSDP plan", fsdp_plan={}),
-    _row(
+    row("EP006", "transformers", "ep=2,tp=2,pp=2", "ep_size=2", "pp_size (2)", good_mesh="ep=2,tp=2"),
+    row("DP001", "transformers", "dp_shard=2", "no FSDP plan", fsdp_plan={}),
+    row("DP002", "transformers", "dp_replicate=2", "no FSDP plan", fsdp_plan={}),
+    row(
         "DP003",
         "transformers",
         "dp_shard=2",
@@ -89,7 +88,7 @@ WORLD = [
         "dp_shard_size (2)",
         conversions=(Conversion(("q_proj.weight", "k_proj.weight"), (("Chunk", 0),)),),
     ),
-    _row(
+    row(
         "DP004",
         "transformers",
         "dp_shard=2",
@@ -102,25 +101,25 @@ WORLD = [
 ]
 
 TENSOR = [
-    _row("TP001", "generic", "tp=2", "has no TP plan", tp_plan={}),
-    _row("TP001", "nemo", "tp=2", "has no TP plan", tp_plan={}),
-    _row("TP001", "transformers", "tp=2", "has no TP plan", tp_plan={}),
-    _row("TP001", "transformers", "tp=2", "has no TP plan", "tp_plan={}", settings={"tp_plan": {}}),
-    _row("TP001", "accelerate", "tp=2", "has no TP plan", tp_plan={}),
-    _row("TP002", "nemo", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
-    _row("TP002", "torchtitan", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
-    _row("TP002", "transformers", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
-    _row("TP002", "generic", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
-    _row("TP003", "nemo", "tp=2", "num_attention_heads (7)", "tp_size (2)", heads_per_layer=(7, 8)),
-    _row("TP003", "torchtitan", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
-    _row("TP003", "transformers", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
-    _row("TP003", "generic", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
-    _row("TP004", "torchtitan", "tp=4", "linear_num_key_heads (2)", "tp_size (4)", linear_num_key_heads=2),
-    _row("TP005", "transformers", "tp=2", "nope", settings={"tp_plan": {"nope": "colwise"}}),
-    _row("TP006", "transformers", "tp=2", "zzz", tp_plan={**TP_PLAN, Q: "zzz"}),
-    _row("TP007", "transformers", "tp=2", "Conv1D", Q, modules={**MODULES, Q: ModuleInfo("Conv1D")}),
-    _row("TP008", "transformers", "tp=2", "lm_head", "model.layers", tp_plan={"lm_head": "colwise_gather_output"}),
-    _row(
+    row("TP001", "generic", "tp=2", "has no TP plan", tp_plan={}),
+    row("TP001", "nemo", "tp=2", "has no TP plan", tp_plan={}),
+    row("TP001", "transformers", "tp=2", "has no TP plan", tp_plan={}),
+    row("TP001", "transformers", "tp=2", "has no TP plan", "tp_plan={}", settings={"tp_plan": {}}),
+    row("TP001", "accelerate", "tp=2", "has no TP plan", tp_plan={}),
+    row("TP002", "nemo", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
+    row("TP002", "torchtitan", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
+    row("TP002", "transformers", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
+    row("TP002", "generic", "tp=8", "num_key_value_heads (4)", "tp_size (8)", good_mesh="tp=4"),
+    row("TP003", "nemo", "tp=2", "num_attention_heads (7)", "tp_size (2)", heads_per_layer=(7, 8)),
+    row("TP003", "torchtitan", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
+    row("TP003", "transformers", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
+    row("TP003", "generic", "tp=3", "num_attention_heads (8)", "tp_size (3)", good_mesh="tp=4"),
+    row("TP004", "torchtitan", "tp=4", "linear_num_key_heads (2)", "tp_size (4)", linear_num_key_heads=2),
+    row("TP005", "transformers", "tp=2", "nope", settings={"tp_plan": {"nope": "colwise"}}),
+    row("TP006", "transformers", "tp=2", "zzz", tp_plan={**TP_PLAN, Q: "zzz"}),
+    row("TP007", "transformers", "tp=2", "Conv1D", Q, modules={**MODULES, Q: ModuleInfo("Conv1D")}),
+    row("TP008", "transformers", "tp=2", "lm_head", "model.layers", tp_plan={"lm_head": "colwise_gather_output"}),
+    row(
         "TP010",
         "transformers",
         "tp=2",
@@ -129,8 +128,8 @@ TENSOR = [
         tied_head=True,
         tp_plan=without(TP_PLAN, "model.embed_tokens"),
     ),
-    _row("TP011", "transformers", "tp=2", "lm_head", tp_plan={**TP_PLAN, "lm_head": "colwise"}),
-    _row(
+    row("TP011", "transformers", "tp=2", "lm_head", tp_plan={**TP_PLAN, "lm_head": "colwise"}),
+    row(
         "TP012",
         "transformers",
         "tp=4",
@@ -143,7 +142,7 @@ TENSOR = [
             f"{EXPERTS}.down_proj": (8, 64, 36),
         },
     ),
-    _row(
+    row(
         "TP013",
         "transformers",
         "tp=2",
@@ -151,30 +150,30 @@ TENSOR = [
         Q,
         conversions=(Conversion(("self_attn.q_proj.weight", "self_attn.k_proj.weight"), (("Chunk", 0),)),),
     ),
-    _row("TP014", "transformers", "tp=2", OUT, "in place", inplace_outputs=frozenset({OUT})),
-    _row(
+    row("TP014", "transformers", "tp=2", OUT, "in place", inplace_outputs=frozenset({OUT})),
+    row(
         "TP015",
         "transformers",
         "tp=2",
         "model.embed_tokens",
         raw_weight_reads=frozenset({"model.embed_tokens"}),
     ),
-    _row("TP016", "transformers", "tp=2", Q, "whole width", tensor_faults=(("assumes-whole-width", Q),)),
-    _row(
+    row("TP016", "transformers", "tp=2", Q, "whole width", tensor_faults=(("assumes-whole-width", Q),)),
+    row(
         "TP016",
         "transformers",
         "tp=2",
         f"{LAYER}.self_attn.sinks",
         tensor_faults=(("whole-parameter-meets-cut-output", f"{Q} with {LAYER}.self_attn.sinks"),),
     ),
-    _row(
+    row(
         "TP016",
         "transformers",
         "tp=2",
         "model.embed_tokens",
         tensor_faults=(("embedding-assigns-output", "model.embed_tokens"),),
     ),
-    _row(
+    row(
         "TP017",
         "transformers",
         "tp=2",
@@ -183,7 +182,7 @@ TENSOR = [
         dataflow={NORM: frozenset({Q})},
         tp_plan=without(TP_PLAN, NORM),
     ),
-    _row(
+    row(
         "TP018",
         "transformers",
         "tp=2",
@@ -191,7 +190,7 @@ TENSOR = [
         tp_plan={**TP_PLAN, NORM: "mla_kv_a_proj"},
         per_layer_attributes=frozenset({"qk_rope_head_dim"}),
     ),
-    _row(
+    row(
         "TP019",
         "transformers",
         "tp=2",
@@ -200,7 +199,7 @@ TENSOR = [
         linear_inputs=((OUT, frozenset({f"{LAYER}.self_attn.v_proj"})),),
         tp_plan={**TP_PLAN, f"{LAYER}.self_attn.v_proj": "colwise_gather_output"},
     ),
-    _row(
+    row(
         "TP019",
         "transformers",
         "tp=2",
@@ -209,74 +208,72 @@ TENSOR = [
         linear_inputs=((OUT, frozenset({Q})),),
         tp_plan={**TP_PLAN, OUT: "colwise"},
     ),
-    _row("TP020", "generic", "tp=2", "supports_tp = False", "TP plan", declared={"tp": False}),
-    _row("TP021", "nemo", "tp=2", "supports_tp = True", "no TP plan", declared={"tp": True}, tp_plan={}),
+    row("TP020", "generic", "tp=2", "supports_tp = False", "TP plan", declared={"tp": False}),
+    row("TP021", "nemo", "tp=2", "supports_tp = True", "no TP plan", declared={"tp": True}, tp_plan={}),
 ]
 
 PIPELINE = [
-    _row("PP001", "generic", "pp=2", "_pp_plan", pp_plan={}),
-    _row("PP001", "nemo", "pp=2", "_pp_plan", pp_plan={}),
-    _row("PP002", "transformers", "pp=2", "'model'", "_pp_plan", head_children=frozenset({"lm_head"})),
-    _row("PP002", "transformers", "pp=2", "model.norm", base_children=frozenset({"embed_tokens", "layers"})),
-    _row("PP002", "transformers", "pp=2", "lm_head", head_children=frozenset({"model"})),
-    _row("PP003", "transformers", "pp=2", "input_ids", "m.py:7", pipeline_faults=(("needs-input-ids", "m.py:7"),)),
-    _row("PP005", "transformers", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
-    _row("PP006", "transformers", "pp=3", "num_hidden_layers (8)", "pp_size (3)", "4 layers", good_mesh="pp=4"),
-    _row("PP007", "nemo", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
-    _row("PP007", "torchtitan", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=10"),
-    _row("PP008", "nemo", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
-    _row("PP008", "torchtitan", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
-    _row("PP009", "nemo", "pp=2", "encoder-decoder", is_encoder_decoder=True),
-    _row("PP009", "torchtitan", "pp=2", "encoder-decoder", is_encoder_decoder=True),
-    _row("PP010", "nemo", "pp=4", "microbatches (2)", "pp_size (4)", settings={"microbatches": 2}, good_mesh="pp=2"),
-    _row("PP020", "nemo", "pp=2", "supports_pp = False", declared={"pp": False}),
-    _row("PP021", "generic", "pp=2", "supports_pp = True", "_pp_plan", declared={"pp": True}, pp_plan={}),
+    row("PP001", "generic", "pp=2", "_pp_plan", pp_plan={}),
+    row("PP001", "nemo", "pp=2", "_pp_plan", pp_plan={}),
+    row("PP002", "transformers", "pp=2", "'model'", "_pp_plan", head_children=frozenset({"lm_head"})),
+    row("PP002", "transformers", "pp=2", "model.norm", base_children=frozenset({"embed_tokens", "layers"})),
+    row("PP002", "transformers", "pp=2", "lm_head", head_children=frozenset({"model"})),
+    row("PP003", "transformers", "pp=2", "input_ids", "m.py:7", pipeline_faults=(("needs-input-ids", "m.py:7"),)),
+    row("PP005", "transformers", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
+    row("PP006", "transformers", "pp=3", "num_hidden_layers (8)", "pp_size (3)", "4 layers", good_mesh="pp=4"),
+    row("PP007", "nemo", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
+    row("PP007", "torchtitan", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=10"),
+    row("PP008", "nemo", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
+    row("PP008", "torchtitan", "pp=2", "tie_word_embeddings", "(2)", tied_head=True),
+    row("PP009", "nemo", "pp=2", "encoder-decoder", is_encoder_decoder=True),
+    row("PP009", "torchtitan", "pp=2", "encoder-decoder", is_encoder_decoder=True),
+    row("PP010", "nemo", "pp=4", "microbatches (2)", "pp_size (4)", settings={"microbatches": 2}, good_mesh="pp=2"),
+    row("PP020", "nemo", "pp=2", "supports_pp = False", declared={"pp": False}),
+    row("PP021", "generic", "pp=2", "supports_pp = True", "_pp_plan", declared={"pp": True}, pp_plan={}),
 ]
 
 CONTEXT = [
-    _row("CP001", "generic", "cp=2", "_supports_sdpa", supports_sdpa=False),
-    _row("CP001", "generic", "cp=2", "hybrid", "Mamba", is_hybrid=True),
-    _row("CP001", "nemo", "cp=2", "TE attention backend", "'flex'", backend_attn="flex"),
-    _row("CP001", "nemo", "cp=2", "TE attention backend", "'sdpa'", backend_attn="sdpa"),
-    _row("CP001", "nemo", "cp=2", "TE attention backend", "hybrid", backend_attn="magi", is_hybrid=True),
-    _row("CP001", "accelerate", "cp=2", "_supports_sdpa", "cp_size (2)", supports_sdpa=False),
-    _row("CP002", "accelerate", "cp=2", "sliding_attention", layer_types=("full_attention", "sliding_attention")),
-    _row("CP002", "accelerate", "cp=2", "hybrid", "Mamba", layer_types=("linear_attention",)),
-    _row("CP002", "transformers", "cp=2", "sliding_window (16)", layer_types=None, sliding_window=16),
-    _row("CP003", "accelerate", "cp=2", "'flash_attention_2'", attn_implementation="flash_attention_2"),
-    _row("CP004", "accelerate", "cp=2", "position_ids", context_faults=(("local-positions", "model"),)),
-    _row("CP005", "accelerate", "cp=4", "seq_len (12)", "(8)", seq_len=12),
-    _row("CP005", "nemo", "cp=4", "seq_len (12)", "(8)", seq_len=12),
-    _row("CP005", "torchtitan", "cp=2,tp=4", "seq_len (24)", "(16)", seq_len=24),
-    _row(
-        "CP006", "accelerate", "cp=2,dp_replicate=4", "cp_size (2)", "(4)", good_mesh="cp=2,dp_replicate=4,dp_shard=2"
-    ),
-    _row("CP020", "generic", "cp=2", "supports_cp = False", declared={"cp": False}),
-    _row("CP021", "generic", "cp=2", "supports_cp = True", declared={"cp": True}, supports_sdpa=False),
-    _row("SP001", "accelerate", "sp=2", "linear_attention", layer_types=("linear_attention",)),
-    _row("SP002", "accelerate", "sp=3", "num_attention_heads (8)", "sp_size (3)", good_mesh="sp=2"),
-    _row("SP003", "accelerate", "sp=3", "num_key_value_heads (4)", "sp_size (3)", good_mesh="sp=2"),
-    _row("SP004", "accelerate", "sp=4", "seq_len (6)", "sp_size (4)", seq_len=6),
+    row("CP001", "generic", "cp=2", "_supports_sdpa", supports_sdpa=False),
+    row("CP001", "generic", "cp=2", "hybrid", "Mamba", is_hybrid=True),
+    row("CP001", "nemo", "cp=2", "TE attention backend", "'flex'", backend_attn="flex"),
+    row("CP001", "nemo", "cp=2", "TE attention backend", "'sdpa'", backend_attn="sdpa"),
+    row("CP001", "nemo", "cp=2", "TE attention backend", "hybrid", backend_attn="magi", is_hybrid=True),
+    row("CP001", "accelerate", "cp=2", "_supports_sdpa", "cp_size (2)", supports_sdpa=False),
+    row("CP002", "accelerate", "cp=2", "sliding_attention", layer_types=("full_attention", "sliding_attention")),
+    row("CP002", "accelerate", "cp=2", "hybrid", "Mamba", layer_types=("linear_attention",)),
+    row("CP002", "transformers", "cp=2", "sliding_window (16)", layer_types=None, sliding_window=16),
+    row("CP003", "accelerate", "cp=2", "'flash_attention_2'", attn_implementation="flash_attention_2"),
+    row("CP004", "accelerate", "cp=2", "position_ids", context_faults=(("local-positions", "model"),)),
+    row("CP005", "accelerate", "cp=4", "seq_len (12)", "(8)", seq_len=12),
+    row("CP005", "nemo", "cp=4", "seq_len (12)", "(8)", seq_len=12),
+    row("CP005", "torchtitan", "cp=2,tp=4", "seq_len (24)", "(16)", seq_len=24),
+    row("CP006", "accelerate", "cp=2,dp_replicate=4", "cp_size (2)", "(4)", good_mesh="cp=2,dp_replicate=4,dp_shard=2"),
+    row("CP020", "generic", "cp=2", "supports_cp = False", declared={"cp": False}),
+    row("CP021", "generic", "cp=2", "supports_cp = True", declared={"cp": True}, supports_sdpa=False),
+    row("SP001", "accelerate", "sp=2", "linear_attention", layer_types=("linear_attention",)),
+    row("SP002", "accelerate", "sp=3", "num_attention_heads (8)", "sp_size (3)", good_mesh="sp=2"),
+    row("SP003", "accelerate", "sp=3", "num_key_value_heads (4)", "sp_size (3)", good_mesh="sp=2"),
+    row("SP004", "accelerate", "sp=4", "seq_len (6)", "sp_size (4)", seq_len=6),
 ]
 
 EXPERT = [
-    _row("EP001", "generic", "ep=2", "MoE model", ep_plan={}),
-    _row("EP001", "nemo", "ep=2", "MoE model", ep_plan={}),
-    _row("EP001", "transformers", "ep=2,tp=2", "MoE model", "ep_size (2)", ep_plan={}),
-    _row("EP002", "transformers", "ep=2,tp=2", "MoE model", ep_plan={f"{LAYER}.other": "grouped_gemm"}),
-    _row("EP002", "transformers", "ep=2,tp=2", "ep_dispatch_experts", ep_plan=without(EP_PLAN, EXPERTS)),
-    _row(
+    row("EP001", "generic", "ep=2", "MoE model", ep_plan={}),
+    row("EP001", "nemo", "ep=2", "MoE model", ep_plan={}),
+    row("EP001", "transformers", "ep=2,tp=2", "MoE model", "ep_size (2)", ep_plan={}),
+    row("EP002", "transformers", "ep=2,tp=2", "MoE model", ep_plan={f"{LAYER}.other": "grouped_gemm"}),
+    row("EP002", "transformers", "ep=2,tp=2", "ep_dispatch_experts", ep_plan=without(EP_PLAN, EXPERTS)),
+    row(
         "EP002",
         "transformers",
         "ep=2,tp=2",
         "no module",
         ep_plan={**without(EP_PLAN, EXPERTS), f"{LAYER}.other": "ep_dispatch_experts"},
     ),
-    _row("EP002", "torchtitan", "ep=2,dp_shard=2", "MoE model", **DENSE),
-    _row("EP003", "transformers", "ep=3,dp_shard=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2,dp_shard=2"),
-    _row("EP003", "nemo", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
-    _row("EP003", "torchtitan", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
-    _row(
+    row("EP002", "torchtitan", "ep=2,dp_shard=2", "MoE model", **DENSE),
+    row("EP003", "transformers", "ep=3,dp_shard=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2,dp_shard=2"),
+    row("EP003", "nemo", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
+    row("EP003", "torchtitan", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
+    row(
         "EP007",
         "transformers",
         "ep=2,tp=2",
@@ -284,14 +281,14 @@ EXPERT = [
         "dim 0",
         conversions=(Conversion((f"{EXPERTS}.gate_up_proj",), (("Chunk", 0),)),),
     ),
-    _row("EP008", "transformers", "ep=2,tp=2", "ep_router", settings={"ep_plan": {f"{LAYER}.mlp": "ep_router"}}),
-    _row("EP008", "transformers", "ep=2,tp=2", "nope", settings={"ep_plan": {"nope": "grouped_gemm"}}),
-    _row("EP020", "nemo", "ep=2", "supports_ep = False", declared={"ep": False}),
-    _row("EP021", "nemo", "ep=2", "supports_ep = True", declared={"ep": True}, ep_plan={}),
+    row("EP008", "transformers", "ep=2,tp=2", "ep_router", settings={"ep_plan": {f"{LAYER}.mlp": "ep_router"}}),
+    row("EP008", "transformers", "ep=2,tp=2", "nope", settings={"ep_plan": {"nope": "grouped_gemm"}}),
+    row("EP020", "nemo", "ep=2", "supports_ep = False", declared={"ep": False}),
+    row("EP021", "nemo", "ep=2", "supports_ep = True", declared={"ep": True}, ep_plan={}),
 ]
 
 PACKING = [
-    _row(
+    row(
         "PK001",
         "transformers",
         "tp=2",
@@ -299,199 +296,12 @@ PACKING = [
         settings={"sequence_packing": True},
         forward_parameters=("input_ids", "**kwargs"),
     ),
-    _row("PK001", "nemo", "tp=2", "seq_lens", settings={"sequence_packing": True}, forward_parameters=("x",)),
-    _row("PK002", "nemo", "cp=2", "TE attention backend", "cp_size (2)", settings={"sequence_packing": True}),
-    _row("PK003", "generic", "ep=2", "MoE model", settings={"activation_checkpointing": True}),
+    row("PK001", "nemo", "tp=2", "seq_lens", settings={"sequence_packing": True}, forward_parameters=("x",)),
+    row("PK002", "nemo", "cp=2", "TE attention backend", "cp_size (2)", settings={"sequence_packing": True}),
+    row("PK003", "generic", "ep=2", "MoE model", settings={"activation_checkpointing": True}),
 ]
 
-TORCHTITAN = [
-    _row("TP004", "torchtitan", "tp=4", "linear_num_value_heads (6)", "tp_size (4)", linear_num_value_heads=6),
-    _row("TP024", "torchtitan", "tp=4", "seq_len (6)", "tp_size (4)", seq_len=6),
-    _row("CP005", "torchtitan", "cp=2", "seq_len (6)", "2 * cp_size (4)", seq_len=6),
-    _row("PP007", "torchtitan", "pp=11", "num_hidden_layers (8)", "pp_size (11)", good_mesh="pp=10"),
-    _row(
-        "PP007",
-        "torchtitan",
-        "pp=6",
-        "num_hidden_layers (8)",
-        "2 stages a rank (12)",
-        settings={"pipeline_parallel_schedule": "Interleaved1F1B"},
-        good_mesh="pp=5",
-    ),
-    _row(
-        "PP007",
-        "torchtitan",
-        "pp=6",
-        "counted as 2 and 1",
-        "pp_size (6)",
-        settings={"pipeline_parallel_first_stage_less_layers": 2},
-        good_mesh="pp=5",
-    ),
-    _row(
-        "PP013",
-        "torchtitan",
-        "pp=4",
-        "(2) makes 5 stages",
-        "pp_size (4)",
-        settings={"pipeline_parallel_layers_per_stage": 2},
-        good_mesh="pp=5",
-    ),
-    _row(
-        "PP013",
-        "torchtitan",
-        "pp=5",
-        "(2) makes 5 stages",
-        "2 stages or more",
-        settings={"pipeline_parallel_layers_per_stage": 2, "pipeline_parallel_schedule": "LoopedBFS"},
-        good_mesh="tp=2",
-    ),
-    _row(
-        "EP004", "torchtitan", "ep=4,dp_shard=2,dp_replicate=2", "2 ranks", "ep_size (4)", good_mesh="ep=2,dp_shard=2"
-    ),
-    _row("EP004", "torchtitan", "ep=4,tp=2", "2 ranks", "ep_size (4)", world_size=2),
-]
-
-MEGATRON = [
-    _row("MS001", "megatron", "tp=4", "4 ranks", "world_size (6)", world_size=6),
-    _row(
-        "MS005",
-        "megatron",
-        "tp=2",
-        "(2)",
-        "pp_size is 1",
-        settings={"virtual_pipeline_model_parallel_size": 2},
-        good_mesh="tp=2,pp=2",
-    ),
-    _row("TP002", "megatron", "tp=3", "num_key_value_heads (4)", "tp_size (3)", good_mesh="tp=8"),
-    _row("TP003", "megatron", "tp=16", "num_attention_heads (8)", "tp_size (16)", good_mesh="tp=8"),
-    _row("TP004", "megatron", "tp=4", "mamba_groups (2)", "tp_size (4)", **HYBRID, mamba_groups=2),
-    _row("TP004", "megatron", "tp=4", "linear_num_key_heads (6)", "tp_size (4)", **HYBRID, linear_num_key_heads=6),
-    _row("TP022", "megatron", "tp=4", "intermediate_size (90)", "tp_size (4)", **DENSE, intermediate_size=90),
-    _row("TP023", "megatron", "tp=4", "moe_intermediate_size (90)", "4 ranks", moe_intermediate_size=90),
-    _row(
-        "TP023",
-        "megatron",
-        "tp=4",
-        "moe_intermediate_size (96)",
-        "64 ranks",
-        settings={"expert_tensor_parallel_size": 64},
-        moe_intermediate_size=96,
-    ),
-    _row("TP024", "megatron", "tp=4", "seq_len (6)", "(4)", settings={"sequence_parallel": True}, seq_len=6),
-    _row("TP024", "megatron", "tp=4,cp=3", "seq_len (6)", "cp_size * tp_size (12)", **SHARED_OUT, seq_len=6),
-    _row("TP025", "megatron", "tp=2", "num_experts 8", "tp_size (2)", settings={"sequence_parallel": False}),
-    _row("PP012", "megatron", "pp=3", "num_hidden_layers (8)", "pp_size (3)", good_mesh="pp=4"),
-    _row(
-        "PP012",
-        "megatron",
-        "pp=4",
-        "num_hidden_layers (8) with 2",
-        "pp_size (4)",
-        settings={"account_for_embedding_in_pipeline_split": True, "account_for_loss_in_pipeline_split": True},
-        good_mesh="pp=5",
-    ),
-    _row(
-        "PP012",
-        "megatron",
-        "pp=3",
-        "num_hidden_layers (8) less the 3",
-        "pp_size (3)",
-        settings={"num_layers_in_first_pipeline_stage": 3},
-        good_mesh="pp=6",
-    ),
-    _row(
-        "PP012",
-        "megatron",
-        "pp=2",
-        "less the 2 and 3 of",
-        "pp_size (2)",
-        settings={"num_layers_in_first_pipeline_stage": 2, "num_layers_in_last_pipeline_stage": 3},
-        good_mesh="pp=3",
-    ),
-    _row(
-        "PP013",
-        "megatron",
-        "pp=2",
-        "the 4 layers",
-        "virtual_pipeline_model_parallel_size (3)",
-        settings={"virtual_pipeline_model_parallel_size": 3},
-        good_mesh="tp=2",
-    ),
-    _row(
-        "PP013",
-        "megatron",
-        "pp=4",
-        "the 2 layers",
-        "num_layers_per_virtual_pipeline_stage (4)",
-        settings={"num_layers_per_virtual_pipeline_stage": 4},
-        good_mesh="pp=2",
-    ),
-    _row("CP005", "megatron", "cp=4", "seq_len (12)", "(8)", seq_len=12),
-    _row("CP007", "megatron", "cp=4,tp=2", "mamba_heads (12)", "tp_size * cp_size (8)", **HYBRID, mamba_heads=12),
-    _row("CP007", "megatron", "cp=4", "mamba_groups (6)", "(4)", **HYBRID, mamba_groups=6),
-    _row("CP007", "megatron", "cp=4", "linear_num_key_heads (2)", "(4)", **HYBRID, linear_num_key_heads=2),
-    _row("EP002", "megatron", "ep=2,dp_shard=2", "MoE model", **DENSE),
-    _row("EP003", "megatron", "ep=3", "num_experts (8)", "ep_size (3)", good_mesh="ep=2"),
-    _row("EP004", "megatron", "ep=4,tp=2,pp=2", "world_size (8)", "= 16", world_size=8),
-    _row("EP004", "megatron", "ep=4,dp_shard=2", "world_size (2)", "= 4", good_mesh="ep=4,dp_shard=8"),
-]
-
-VLLM = [
-    _row("MS001", "vllm", "tp=8", "8 ranks", "world_size is 4", world_size=4),
-    _row(
-        "MS006",
-        "vllm",
-        "tp=8",
-        "tp_size (8)",
-        "decode_context_parallel_size (3)",
-        settings={"decode_context_parallel_size": 3},
-        good_mesh="tp=6",
-    ),
-    _row(
-        "MS006",
-        "vllm",
-        "tp=4,cp=2",
-        "(3) is neither cp_size (2)",
-        "(8)",
-        settings={"decode_context_parallel_size": 3},
-        good_mesh="tp=4,cp=3",
-    ),
-    _row("TP002", "vllm", "tp=3", "num_key_value_heads (4)", "tp_size (3)", good_mesh="tp=8"),
-    _row("TP003", "vllm", "tp=16", "num_attention_heads (8)", "tp_size (16)", good_mesh="tp=8"),
-    _row("TP004", "vllm", "tp=4", "mamba_groups (2)", "tp_size (4)", **HYBRID, mamba_groups=2),
-    _row("TP004", "vllm", "tp=4", "linear_num_value_heads (6)", "tp_size (4)", **HYBRID, linear_num_value_heads=6),
-    _row("TP022", "vllm", "tp=4", "intermediate_size (90)", "tp_size (4)", **DENSE, intermediate_size=90),
-    _row("TP023", "vllm", "tp=4", "moe_intermediate_size (90)", "tp_size (4)", moe_intermediate_size=90),
-    _row("TP023", "vllm", "tp=4,dp_shard=8", "(48)", "32 ranks", "* 8 data", moe_intermediate_size=48),
-    _row(
-        "TP026",
-        "vllm",
-        "tp=4",
-        "decode_context_parallel_size (2)",
-        "gives 1 to each",
-        "num_key_value_heads (4)",
-        settings={"decode_context_parallel_size": 2},
-        good_mesh="tp=8",
-    ),
-    _row(
-        "TP026",
-        "vllm",
-        "tp=16",
-        "the 2 query heads",
-        "(4)",
-        settings={"decode_context_parallel_size": 4},
-        good_mesh="dp_shard=2",
-    ),
-    _row(
-        "TP027", "vllm", "tp=3", "vocab_size (65)", "filled up to 128", "tp_size (3)", vocab_size=65, good_mesh="tp=2"
-    ),
-    _row("PP005", "vllm", "pp=16", "num_hidden_layers (8)", "pp_size (16)", good_mesh="pp=8"),
-    _row("EP002", "vllm", "ep=2,tp=2", "MoE model", **DENSE),
-    _row("EP004", "vllm", "ep=4,tp=2,dp_replicate=4", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=2,dp_replicate=4"),
-    _row("EP004", "vllm", "ep=4,tp=8", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=8"),
-]
-
-ROWS = (*WORLD, *TENSOR, *PIPELINE, *CONTEXT, *EXPERT, *PACKING, *TORCHTITAN, *MEGATRON, *VLLM)
+ROWS = (*WORLD, *TENSOR, *PIPELINE, *CONTEXT, *EXPERT, *PACKING)
 
 ALWAYS = {"PP004": ("transformers", "pp=2"), "PP011": ("accelerate", "pp=2"), "SP005": ("torchtitan", "sp=2")}
 """Rules that fire on every mesh with their axis: nothing but leaving the axis out keeps them."""

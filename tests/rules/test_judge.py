@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from builders import facts, mesh
+from engine_rows import ALL_ROWS, Row
 from hypothesis import given, strategies as st
-from rows import ROWS, Row
 
 from meshfit.facts import ModelFacts, Origin
 from meshfit.report import Severity
@@ -59,7 +59,7 @@ def test_alternatives_satisfy_the_whole_axis() -> None:
 
 SIZE_FREE = [
     row
-    for row in ROWS
+    for row in ALL_ROWS
     if not row.settings
     and any(
         rule.code == row.code and rule.size_free and rule.severity is Severity.ERROR

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from builders import facts, mesh
-from rows import ALWAYS, ROWS, Row
+from engine_rows import ALL_ROWS
+from rows import ALWAYS, Row
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
@@ -13,7 +14,7 @@ from meshfit.rules.judge import judge
 from meshfit.rules.registry import ENGINES, all_rules
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=str)
 def test_a_broken_rule_is_reported_with_what_disagrees(row: Row) -> None:
     """The violation carries the rule's code, says both sides of the conflict, and tells what to do."""
     report = judge(facts(**row.changes), mesh(row.mesh, **row.settings), engine=row.engine)
@@ -23,7 +24,7 @@ def test_a_broken_rule_is_reported_with_what_disagrees(row: Row) -> None:
     assert all(violation.help for violation in found)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=str)
 def test_the_same_rule_is_silent_one_change_away(row: Row) -> None:
     """Without the change of facts, of settings or of the mesh, the rule has nothing to say."""
     settings = {} if row.good_mesh is None and not row.changes else row.settings
@@ -40,7 +41,7 @@ def test_what_an_engine_never_does_is_always_said(code: str, engine: str, text: 
 
 def test_every_way_to_enforce_a_rule_has_a_bad_row() -> None:
     """A rule without a row is a rule nobody has seen fire."""
-    rows = {(row.code, row.engine) for row in ROWS} | {(code, engine) for code, (engine, _) in ALWAYS.items()}
+    rows = {(row.code, row.engine) for row in ALL_ROWS} | {(code, engine) for code, (engine, _) in ALWAYS.items()}
     shown = {
         (rule.code, rule.engines) for rule in all_rules() for engine in rule.engines if (rule.code, engine) in rows
     }
@@ -55,7 +56,7 @@ def test_the_valid_model_passes(engine: str, text: str) -> None:
     assert codes <= {"PP011"}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=str)
 def test_every_size_offered_instead_really_passes(row: Row) -> None:
     """A size among the alternatives is refused by no error rule of its axis."""
     known, asked = facts(**row.changes), mesh(row.mesh, **row.settings)
@@ -73,11 +74,11 @@ ABOUT_THE_MESH = frozenset(
 )
 """Rules that can be broken by the mesh and its settings, whatever the model is."""
 
-FROM_DECLARATION = [row for row in ROWS if "declared" in row.changes]
-FROM_FACTS = [row for row in ROWS if row.changes and not row.settings and row not in FROM_DECLARATION]
+FROM_DECLARATION = [row for row in ALL_ROWS if "declared" in row.changes]
+FROM_FACTS = [row for row in ALL_ROWS if row.changes and not row.settings and row not in FROM_DECLARATION]
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", ALL_ROWS, ids=str)
 def test_an_unknown_model_is_not_accused(row: Row) -> None:
     """When nothing is known of the model, only what the mesh alone breaks is an error."""
     report = judge(ModelFacts(), mesh(row.mesh, **row.settings), engine=row.engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from meshfit.cli.model_options import add_model_options
 from meshfit.cli.ranks import add_rank_options, given_ranks
 from meshfit.cli.verdict import Verdict
 from meshfit.errors import MeshfitError
@@ -61,22 +62,8 @@ def configure(check: argparse.ArgumentParser) -> None:
         "target when left out",
     )
     add_rank_options(check)
-    check.add_argument("--seq-len", type=int, metavar="N", help="tokens in one sequence")
-    check.add_argument("--attn", metavar="NAME", help="attention implementation that will be set, such as sdpa")
-    check.add_argument("--experts", metavar="NAME", help="experts implementation that will be set, such as eager")
-    check.add_argument(
-        "--tied",
-        action=argparse.BooleanOptionalAction,
-        help="tie_word_embeddings, when it will not be what the config says",
-    )
+    add_model_options(check)
     check.add_argument("--download", action="store_true", help="fetch the config.json of a hub id that is not here")
-    check.add_argument(
-        "--model-map",
-        action="append",
-        default=[],
-        metavar="ID=FOLDER",
-        help="where the config.json of a hub id is; also a JSON, YAML or plain file of such pairs; may be repeated",
-    )
     check.add_argument(
         "--live", action="store_true", help="import the class, build it on the meta device, and judge that (seconds)"
     )

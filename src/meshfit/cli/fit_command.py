@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
+from meshfit.cli.model_options import add_model_options
 from meshfit.cli.ranks import add_rank_options, given_ranks
 from meshfit.cli.verdict import Verdict
 from meshfit.errors import MeshfitError
@@ -43,21 +44,7 @@ def configure(fit: argparse.ArgumentParser) -> None:
             f"--{axis.replace('_', '-')}", type=int, metavar="N", help=f"only this size: {AXIS_WORDS[axis].lower()}"
         )
     fit.add_argument("--engine", metavar="NAME", help="who will run the meshes; told by the target when left out")
-    fit.add_argument("--seq-len", type=int, metavar="N", help="tokens in one sequence")
-    fit.add_argument("--attn", metavar="NAME", help="attention implementation that will be set, such as sdpa")
-    fit.add_argument("--experts", metavar="NAME", help="experts implementation that will be set, such as eager")
-    fit.add_argument(
-        "--tied",
-        action=argparse.BooleanOptionalAction,
-        help="tie_word_embeddings, when it will not be what the config says",
-    )
-    fit.add_argument(
-        "--model-map",
-        action="append",
-        default=[],
-        metavar="ID=FOLDER",
-        help="where the config.json of a hub id is, as for `meshfit check`; may be repeated",
-    )
+    add_model_options(fit)
     fit.add_argument("--strict", action="store_true", help="count warnings as errors")
     fit.add_argument("--all", action="store_true", help=f"list every mesh, not the best {ROWS} alone")
     fit.add_argument("-f", "--format", choices=("text", "json"), default="text", help="how to print (text)")

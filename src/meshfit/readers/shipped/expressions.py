@@ -81,12 +81,10 @@ def evaluate(expr: Expr, values: Mapping[str, Any], index: int | None = None) ->
 
 
 def _leaf(values: Any, path: Any) -> Any:
+    if not _has(values, path):
+        raise Unanswered
     for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            raise Unanswered
         values = values[part]
-        if values is UNSURE:
-            raise Unanswered
     return values
 
 
