@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MeshError", "MeshfitError", "MissingFact", "PlanError", "TargetError", "UndecidedError"]
+__all__ = ["MeshError", "MeshfitError", "MissingFact", "PlanError", "ProofError", "TargetError", "UndecidedError"]
 
 
 class MeshfitError(Exception):
@@ -19,6 +19,10 @@ class TargetError(MeshfitError, ValueError):
 
 class PlanError(MeshfitError, ValueError):
     """A parallel plan is not a mapping of names to styles."""
+
+
+class ProofError(MeshfitError, RuntimeError):
+    """A proof cannot be carried out at all, as opposed to one that ends badly."""
 
 
 class UndecidedError(MeshfitError, TypeError, AttributeError):
