@@ -200,6 +200,7 @@ def test_json_is_the_report_with_its_schema() -> None:
             ],
             "unknown": [],
             "versions": {"transformers": "5.23.0"},
+            "evidence": [],
         }
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, cast
@@ -28,7 +29,7 @@ def validate_for_mesh(
     gpus_per_node: int | None = None,
     attn_implementation: str | None = None,
     experts_implementation: str | None = None,
-    evidence: bool = True,
+    evidence: bool | str | os.PathLike[str] = True,
     strict: bool = False,
 ) -> Report:
     """The report on `mesh`, when it can run `model`; everything is given as to `check`.

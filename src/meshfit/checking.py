@@ -14,14 +14,17 @@ from meshfit.facts import Origin
 from meshfit.mesh import MeshSpec
 
 if TYPE_CHECKING:
+    from meshfit.evidence import Evidence
     from meshfit.facts import ModelFacts
     from meshfit.report import Report
 
-__all__ = ["asked_facts", "check", "judged", "read_facts"]
+__all__ = ["asked_facts", "check", "judged", "proofs_for", "read_facts", "settled"]
 
 _KEPT: Final = 8
 _recent: Final[OrderedDict[tuple[str, ...], ModelFacts]] = OrderedDict()
 """Facts of the configs asked about last, by content: one config is usually held against several meshes."""
+_PROVEN: Final = frozenset({"transformers", "accelerate"})
+"""The engines that proofs run."""
 _TIED: Final = {"tie_word_embeddings": Origin("the question", pointer="tie_word_embeddings")}
 
 
@@ -35,7 +38,7 @@ def check(
     gpus_per_node: int | None = None,
     attn_implementation: str | None = None,
     experts_implementation: str | None = None,
-    evidence: bool = True,
+    evidence: bool | str | os.PathLike[str] = True,
     strict: bool = False,
 ) -> Report:
     """Judge whether a model runs on a mesh; a violation is reported, never raised.
@@ -52,7 +55,8 @@ def check(
         gpus_per_node: devices that share one node's fast links.
         attn_implementation: the attention that will be chosen at load, when it is not the config's choice.
         experts_implementation: the same for experts.
-        evidence: let recorded proofs by execution weigh in. None are recorded so far, so both values say the same.
+        evidence: let the proofs by execution that come with meshfit weigh in; False: rules alone; a path: also those in
+            that file, as `meshfit verify --output` writes it.
         strict: count warnings as errors.
 
     Raises:
@@ -60,7 +64,6 @@ def check(
         MeshError: the mesh cannot be read.
         MeshfitError: an option is no such engine, not a positive int, not a str.
     """
-    _ = evidence
     spec = MeshSpec.of(mesh)
     facts = asked_facts(
         target,
@@ -70,7 +73,7 @@ def check(
         attn_implementation=attn_implementation,
         experts_implementation=experts_implementation,
     )
-    return judged(facts, spec, engine=engine, strict=strict)
+    return judged(facts, spec, engine=engine, strict=strict, evidence=evidence)
 
 
 def asked_facts(
@@ -105,13 +108,56 @@ def asked_facts(
     return facts.replace(**given) if given else facts
 
 
-def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, strict: bool = False) -> Report:
-    """The report on facts that were read: by the engine given, else the mesh's, else the model's own."""
+def judged(
+    facts: ModelFacts,
+    mesh: MeshSpec,
+    *,
+    engine: str | None = None,
+    strict: bool = False,
+    evidence: bool | str | os.PathLike[str] = True,
+) -> Report:
+    """The report on facts that were read: by the engine given, else the mesh's, else the model's own.
+
+    Raises:
+        EvidenceError: the file of evidence cannot be read.
+        MeshfitError: there is no such engine.
+    """
     from meshfit.rules.judge import judge
 
     name = _engine(facts, mesh, engine)
-    report = judge(facts, mesh, engine=name, versions=_versions(facts))
+    proofs = proofs_for(facts, evidence) if mesh.used and name in _PROVEN else {}
+    report = judge(settled(facts, proofs), mesh, engine=name, versions=_versions(facts))
+    report = report.proven_by(proofs.values()) if proofs else report
     return report.strict() if strict else report
+
+
+def proofs_for(facts: ModelFacts, evidence: bool | str | os.PathLike[str]) -> Mapping[str, Evidence]:
+    """Axes -> the proof by execution that speaks of the model; `evidence` is given as to `check`.
+
+    Raises:
+        EvidenceError: the file of evidence cannot be read.
+        MeshfitError: `evidence` is neither a bool nor a path.
+    """
+    if isinstance(evidence, bool):
+        own: tuple[Evidence, ...] = ()
+    elif isinstance(evidence, str | os.PathLike):
+        from meshfit.evidence import read_evidence
+
+        own = read_evidence(os.fspath(evidence))
+    else:
+        raise MeshfitError(f"evidence must be True, False or a path, got {evidence!r} ({type(evidence).__name__})")
+    if evidence is False:
+        return {}
+    from meshfit.readers.proven import recorded_proofs
+
+    return recorded_proofs(facts, own=own)
+
+
+def settled(facts: ModelFacts, proofs: Mapping[str, Evidence]) -> ModelFacts:
+    """The facts with those proofs as what was executed."""
+    disagreeing = {axes: proof for axes, proof in proofs.items() if proof.disagrees}
+    known = facts.executed if facts.knows("executed") else {}
+    return facts if disagreeing == known else facts.replace(executed=disagreeing)
 
 
 def read_facts(target: Any, *, tied: bool | None = None) -> ModelFacts:

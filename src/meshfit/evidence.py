@@ -45,9 +45,23 @@ class Outcome(str, Enum):
     """Nothing can be said: `reason` tells why (memory, a limit of the CPU, a model that does not run at all)."""
 
     @property
+    def told(self) -> str:
+        """The outcome as the end of a sentence: `tp=2 works`, `tp=2 ended in a late error`."""
+        return (
+            self.value
+            if self is Outcome.WORKS
+            else f"ended in a {self.value}"
+            if self in _NOUNS
+            else f"is {self.value}"
+        )
+
+    @property
     def works(self) -> bool | None:
         """Whether the mesh runs the model; None where the proof decides nothing."""
         return None if self is Outcome.UNDECIDED else self is Outcome.WORKS
+
+
+_NOUNS: Final = frozenset({Outcome.SILENT, Outcome.LATE, Outcome.CLEAN, Outcome.HANG})
 
 
 class Compared(NamedTuple):
@@ -90,6 +104,7 @@ class Evidence:
         notes: what else a reader must know, such as a mapping that only a CPU needs.
         class_digest: of the source that decides the class; empty when there is none.
         structure: of the size-free structure of the config; empty when it is not known.
+        refused_by: codes of the errors that the rules alone had against the twin on this mesh.
     """
 
     target: str
@@ -111,11 +126,28 @@ class Evidence:
     notes: tuple[str, ...] = ()
     class_digest: str = ""
     structure: str = ""
+    refused_by: tuple[str, ...] = ()
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether rules alone would have said something else than what happened."""
+        works = self.outcome.works
+        return works is not None and works is bool(self.refused_by)
 
     @property
     def axes(self) -> str:
         """The axes that ran, joined (`tp`, `ep+tp`, `ep+fsdp`): size-free questions are settled by them."""
         return axes_of(self.mesh)
+
+    def summary(self) -> dict[str, Any]:
+        """What a report says of the evidence, as JSON holds it."""
+        return {
+            "mesh": {f"{axis}_size": self.mesh.size(axis) for axis in self.mesh.used},
+            "outcome": self.outcome.value,
+            "reason": self.reason,
+            "versions": dict(self.versions),
+            "date": self.date,
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON holds it."""
@@ -131,6 +163,7 @@ class Evidence:
             "compared": compared,
             **mappings,
             "notes": list(self.notes),
+            "refused_by": list(self.refused_by),
         }
 
     @classmethod
@@ -153,6 +186,7 @@ class Evidence:
                 outcome=Outcome(values["outcome"]),
                 mesh=MeshSpec(**values["mesh"]),
                 notes=tuple(values["notes"]),
+                refused_by=tuple(values["refused_by"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise EvidenceError(f"malformed evidence: {fault!r:.200}") from fault

@@ -7,9 +7,12 @@ Readers gather facts and never judge; rules judge and never look at a model. Rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Literal, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, NoReturn
 
 from meshfit.errors import MissingFact
+
+if TYPE_CHECKING:
+    from meshfit.evidence import Evidence
 
 __all__ = [
     "Conversion",
@@ -199,6 +202,13 @@ class ModelFacts:
     """What breaks when ranks hold parts of the sequence: (kind, where)."""
     tensor_faults: tuple[tuple[str, str], ...]
     """What in the forward bodies breaks on sharded weights: (kind, module)."""
+
+    # what was executed
+    class_source: tuple[str, str, str] | None
+    """(class, digest of its source file, version of its package) of the class that decides what a model does; None
+    where no proof can be kept of it."""
+    executed: Mapping[str, Evidence]
+    """Axes ("tp", "ep+fsdp") -> proof by execution that settles them for this class and structure."""
 
     def __init__(
         self, *, origins: Mapping[str, Origin] | None = None, later: Mapping[str, Gather] | None = None, **values: Any

@@ -58,6 +58,8 @@ _READ_FROM: Final[Mapping[str, tuple[str, ...]]] = {
     "te_injected": ("_te_attention_injected", _TREE),
     "backend_attn": ("backend",),
     "is_hybrid": ("config", "language_model"),
+    "class_source": ("forward",),
+    "executed": (),  # what it was found by is asked for by name
     "declared": _DECLARING,
     **dict.fromkeys(CONFIG_FACTS, ("config",)),
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meshfit.errors import MeshfitError
 from meshfit.facts import Origin
 from meshfit.mesh import MeshSpec
+
+if TYPE_CHECKING:
+    from meshfit.evidence import Evidence
 
 __all__ = ["Consequence", "Report", "Severity", "UnknownFact", "UnsupportedMeshError", "Violation"]
 
@@ -109,6 +112,8 @@ class Report:
     violations: tuple[Violation, ...] = ()
     unknown: tuple[UnknownFact, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+    """Proofs by execution of this class and structure on axes that the mesh uses, whatever they showed."""
 
     @property
     def ok(self) -> bool:
@@ -130,6 +135,11 @@ class Report:
         """The codes of all violations, in report order."""
         return tuple(v.code for v in self.violations)
 
+    def proven_by(self, proofs: Iterable[Evidence]) -> Report:
+        """The same report with those of the proofs that ran on axes which the mesh uses, and on no others."""
+        used = set(self.mesh.used)
+        return replace(self, evidence=tuple(proof for proof in proofs if set(proof.mesh.used) <= used))
+
     def strict(self) -> Report:
         """The same report with every warning promoted to an error."""
         return replace(self, violations=tuple(replace(v, severity=Severity.ERROR) for v in self.violations))
@@ -150,6 +160,7 @@ class Report:
             "violations": [v.to_dict() for v in self.violations],
             "unknown": [{"axis": u.axis, "fact": u.fact, "rule": u.code} for u in self.unknown],
             "versions": dict(self.versions),
+            "evidence": [e.summary() for e in self.evidence],
         }
 
     def __str__(self) -> str:

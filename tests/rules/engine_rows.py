@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rows import DENSE, HYBRID, ROWS, SHARED_OUT, Row, row
 
+from meshfit.rules import executed_examples
+
 __all__ = ["ALL_ROWS", "Row"]
 
 TORCHTITAN = [
@@ -189,4 +191,8 @@ VLLM = [
     row("EP004", "vllm", "ep=4,tp=8", "ep_size (4)", "8 ranks", good_mesh="ep=8,tp=8"),
 ]
 
-ALL_ROWS = (*ROWS, *TORCHTITAN, *MEGATRON, *VLLM)
+EXECUTED = [
+    row(e.code, e.engine, e.mesh, "a small twin of MyForCausalLM", **e.facts) for e in executed_examples.EXAMPLES
+]
+
+ALL_ROWS = (*ROWS, *TORCHTITAN, *MEGATRON, *VLLM, *EXECUTED)

@@ -20,6 +20,7 @@ from meshfit.readers.class_facts import (
     forward_parameters,
 )
 from meshfit.readers.config_facts import config_facts, is_hybrid
+from meshfit.readers.proven import class_source, recorded_proofs
 from meshfit.readers.source.forward import TENSOR_FACTS, body_gathers
 from meshfit.readers.structure import named_modules, require_begun, structure_facts
 from meshfit.readers.wrappers import is_module, model_class, unwrap
@@ -241,6 +242,14 @@ def source_facts_of(model: Any) -> ModelFacts | None:
         return None
 
 
+def _class_source(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return {"class_source": None if "forward" in model.__dict__ else class_source(model_class(type(model)))}
+
+
+def _executed(_: Any, facts: ModelFacts) -> dict[str, Any]:
+    return {"executed": recorded_proofs(facts, settling=True)}
+
+
 _FROM_SOURCE: Final = ("conversions",)
 CONFIG_FACTS: Final = (
     *("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim"),
@@ -279,6 +288,8 @@ _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
     (_tensor_bodies, "forward", TENSOR_FACTS),
     (_context_bodies, "forward", ("context_faults",)),
     (_pipeline_bodies, "forward", ("pipeline_faults",)),
+    (_class_source, "", ("class_source",)),
+    (_executed, "", ("executed",)),
 )
 _LOADERS: Final[dict[str, _Loader]] = {name: load for load, _, names in _GROUPS for name in names}
 _POINTERS: Final = {load: pointer for load, pointer, _ in _GROUPS}

@@ -8,7 +8,7 @@ from typing import Final
 from meshfit.mesh import AXIS_WORDS
 from meshfit.report import Report, Severity, Violation
 
-__all__ = ["advice", "bullets", "error_text", "headline", "render", "unknown_lines"]
+__all__ = ["advice", "bullets", "error_text", "headline", "proof_lines", "render", "unknown_lines"]
 
 LISTED: Final = 12
 """Sizes that are listed one by one; of more, the first and the last."""
@@ -56,6 +56,8 @@ def render(report: Report, *, show_unknown: bool = False, color: bool = False) -
     lines = [_verdict(report, paint)]
     if report.violations:
         lines += ["", *_bullets(report, report.violations, paint)]
+    if report.evidence:
+        lines += ["", *proof_lines(report)]
     if report.unknown and show_unknown:
         lines += ["", *unknown_lines(report)]
     return "\n".join(lines)
@@ -65,6 +67,19 @@ def bullets(report: Report, *, color: bool = False) -> list[str]:
     """The text on each violation, some lines each, without the verdict."""
     paint = _ansi if color else _plain
     return ["\n".join(_bullet(report, violation, paint)) for violation in report.violations]
+
+
+def proof_lines(report: Report) -> list[str]:
+    """What was executed of this class and structure, a line for each proof."""
+    lines = []
+    for proof in report.evidence:
+        reason = f" ({proof.reason})" if proof.reason else ""
+        notes = "".join(f"; {note}" for note in proof.notes)
+        ran = ", ".join(
+            f"{name} {proof.versions[name]}" for name in ("transformers", "torch") if name in proof.versions
+        )
+        lines.append(f"Executed on a small twin, {ran}: {proof.mesh} {proof.outcome.told}{reason}{notes}")
+    return lines
 
 
 def unknown_lines(report: Report) -> list[str]:

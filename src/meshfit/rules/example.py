@@ -20,7 +20,7 @@ from meshfit.rules.registry import Rule
 
 __all__ = ["Example", "broken", "example_of", "examples"]
 
-_MODULES: Final = ("tensor_examples", "other_examples", "engine_examples")
+_MODULES: Final = ("tensor_examples", "other_examples", "engine_examples", "executed_examples")
 """The modules of this package that hold examples, loaded when one is asked for."""
 
 

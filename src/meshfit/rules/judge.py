@@ -10,6 +10,7 @@ from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Report, Severity, UnknownFact, Violation
+from meshfit.rules.proofs import refuting
 from meshfit.rules.registry import Finding, Rule, rules_for
 from meshfit.rules.sizes import one_of
 
@@ -69,7 +70,12 @@ def _smallest(axis: str) -> MeshSpec:
 
 
 def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
-    """What one rule says of one mesh: its violations, then the fact that it lacked where it ended for want of one."""
+    """What one rule says of one mesh: its violations, then the fact that it lacked where it ended for want of one.
+
+    A size-free error says that no mesh with the axis runs the model; a proof that one does refutes it.
+    """
+    if rule.size_free and rule.severity is Severity.ERROR and refuting(facts, rule, mesh):
+        return
     try:
         for finding in rule.judge(facts, mesh):
             yield _violation(rule, facts, mesh, finding)

@@ -31,6 +31,7 @@ BUILT_IN: Final = (
     "packing",
     "seed",
     "declared",
+    "executed",
 )
 """The modules of this package that declare rules, but for those of `OWN`."""
 

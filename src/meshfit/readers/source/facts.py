@@ -12,6 +12,7 @@ from meshfit.errors import TargetError
 from meshfit.facts import ModelFacts, Origin
 from meshfit.readers.class_flags import FLAGS
 from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_facts
+from meshfit.readers.proven import source_digest
 from meshfit.readers.source import attributes as at, auto, configs, plans
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.forward import body_gathers
@@ -137,8 +138,18 @@ def facts_of_built(built: BuiltModel, values: Mapping[str, Any], origin: Locate)
         origins.update(_origins(frame, config, text, values, origin))
     if facts.get("num_experts") and not experts_are_exchangeable(model):
         facts["experts_implementation"] = "eager"
-    later = {**body_gathers(model), "weight_shapes": lambda: weight_shapes(model)}
+    later = {
+        **body_gathers(model),
+        "weight_shapes": lambda: weight_shapes(model),
+        "class_source": lambda: {"class_source": _class_source(built)},
+    }
     return ModelFacts(origins=origins, later=later, **facts)
+
+
+def _class_source(built: BuiltModel) -> tuple[str, str, str] | None:
+    """The class, by its file and the version of the package; None where the file is gone."""
+    digest = source_digest(built.cls.module.path)
+    return (built.cls.name, digest, built.package.version) if digest else None
 
 
 def tree_facts(frame: Frame, cls: ClassSource, model: Node, text: ConfigObject | None) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Which proof by execution settles a question, and which it does not.
+
+A proof ran a twin of other sizes, so it settles size-free questions alone, for the class and structure it is kept
+under.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from meshfit.facts import ModelFacts
+from meshfit.mesh import MeshSpec
+
+if TYPE_CHECKING:
+    from meshfit.evidence import Evidence
+    from meshfit.rules.registry import Rule
+
+__all__ = ["against", "refuting"]
+
+LEADING: Final = ("ep", "cp", "pp", "tp", "dp_shard", "dp_replicate", "sp")
+"""The axis that a failure of several together is told of: the first of them here."""
+
+_AXIS_OF: Final = {"fsdp": "dp_shard", "ddp": "dp_replicate"}
+
+
+def against(facts: ModelFacts, axis: str, mesh: MeshSpec) -> Iterator[Evidence]:
+    """The proofs of failure on axes that the mesh uses, told of `axis`.
+
+    Experts never run alone: on a mesh with no other axis they fail where each layout that ran with another did.
+    """
+    failed = [e for e in _settling(facts) if axis in _parts(e) and not e.outcome.works]
+    used = set(mesh.used)
+    for evidence in failed:
+        if _parts(evidence) <= used and axis == next(a for a in LEADING if a in _parts(evidence)):
+            yield evidence
+    if axis == "ep" and used == {"ep"} and {e.axes for e in failed} >= {"ep+tp", "ep+fsdp"}:
+        yield failed[0]
+
+
+def refuting(facts: ModelFacts, rule: Rule, mesh: MeshSpec) -> bool:
+    """Whether a proof that the axis works, on no other axes than the mesh has, stands against a rule that it cannot."""
+    if rule.axis == "mesh" or not facts.knows("executed"):
+        return False
+    used = set(mesh.used)
+    alone = rule.axis == "ep" and used == {"ep"}
+    return any(
+        bool(e.outcome.works)
+        and rule.axis in _parts(e)
+        and (alone or _parts(e) <= used)
+        and rule.code in e.refused_by
+        and e.engine in rule.engines
+        for e in _settling(facts)
+    )
+
+
+def _settling(facts: ModelFacts) -> tuple[Evidence, ...]:
+    """Proofs that say something else than the rules did: what both say needs no proof."""
+    return tuple(e for e in facts.executed.values() if e.disagrees) if facts.knows("executed") else ()
+
+
+def _parts(evidence: Evidence) -> set[str]:
+    return {_AXIS_OF.get(axis, axis) for axis in evidence.axes.split("+")}
