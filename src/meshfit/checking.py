@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshfit.facts import ModelFacts
     from meshfit.report import Report
 
-__all__ = ["asked_facts", "check", "judged", "proofs_for", "read_facts", "settled"]
+__all__ = ["asked_facts", "check", "judged", "read_facts", "with_proofs"]
 
 _KEPT: Final = 8
 _recent: Final[OrderedDict[tuple[str, ...], ModelFacts]] = OrderedDict()
@@ -73,7 +73,7 @@ def check(
         attn_implementation=attn_implementation,
         experts_implementation=experts_implementation,
     )
-    return judged(facts, spec, engine=engine, strict=strict, evidence=evidence)
+    return judged(with_proofs(facts, evidence) if spec.used else facts, spec, engine=engine, strict=strict)
 
 
 def asked_facts(
@@ -108,56 +108,39 @@ def asked_facts(
     return facts.replace(**given) if given else facts
 
 
-def judged(
-    facts: ModelFacts,
-    mesh: MeshSpec,
-    *,
-    engine: str | None = None,
-    strict: bool = False,
-    evidence: bool | str | os.PathLike[str] = True,
-) -> Report:
+def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, strict: bool = False) -> Report:
     """The report on facts that were read: by the engine given, else the mesh's, else the model's own.
 
-    Raises:
-        EvidenceError: the file of evidence cannot be read.
-        MeshfitError: there is no such engine.
+    Proofs by execution weigh in as far as the facts hold them.
     """
     from meshfit.rules.judge import judge
 
     name = _engine(facts, mesh, engine)
-    proofs = proofs_for(facts, evidence) if mesh.used and name in _PROVEN else {}
-    report = judge(settled(facts, proofs), mesh, engine=name, versions=_versions(facts))
-    report = report.proven_by(proofs.values()) if proofs else report
+    report = judge(facts, mesh, engine=name, versions=_versions(facts))
+    if name in _PROVEN and facts.knows("executed"):
+        report = report.proven_by(facts.executed.values())
     return report.strict() if strict else report
 
 
-def proofs_for(facts: ModelFacts, evidence: bool | str | os.PathLike[str]) -> Mapping[str, Evidence]:
-    """Axes -> the proof by execution that speaks of the model; `evidence` is given as to `check`.
+def with_proofs(facts: ModelFacts, evidence: bool | str | os.PathLike[str] = True) -> ModelFacts:
+    """The facts with the proofs by execution that speak of the model; `evidence` is given as to `check`.
 
     Raises:
         EvidenceError: the file of evidence cannot be read.
         MeshfitError: `evidence` is neither a bool nor a path.
     """
-    if isinstance(evidence, bool):
-        own: tuple[Evidence, ...] = ()
-    elif isinstance(evidence, str | os.PathLike):
+    own: tuple[Evidence, ...] = ()
+    if isinstance(evidence, str | os.PathLike):
         from meshfit.evidence import read_evidence
 
         own = read_evidence(os.fspath(evidence))
-    else:
+    elif not isinstance(evidence, bool):
         raise MeshfitError(f"evidence must be True, False or a path, got {evidence!r} ({type(evidence).__name__})")
     if evidence is False:
-        return {}
+        return facts.replace(executed={})
     from meshfit.readers.proven import recorded_proofs
 
-    return recorded_proofs(facts, own=own)
-
-
-def settled(facts: ModelFacts, proofs: Mapping[str, Evidence]) -> ModelFacts:
-    """The facts with those proofs as what was executed."""
-    disagreeing = {axes: proof for axes, proof in proofs.items() if proof.disagrees}
-    known = facts.executed if facts.knows("executed") else {}
-    return facts if disagreeing == known else facts.replace(executed=disagreeing)
+    return facts.replace(executed=recorded_proofs(facts, own=own))
 
 
 def read_facts(target: Any, *, tied: bool | None = None) -> ModelFacts:

@@ -138,7 +138,7 @@ def _folders(given: list[str]) -> Mapping[str, str]:
 
 
 def _answer(given: str, target: str, options: argparse.Namespace, question: Mapping[str, Any], judge: Judge) -> Answer:
-    from meshfit.checking import asked_facts
+    from meshfit.checking import asked_facts, with_proofs
     from meshfit.cli.check_output import Answer
 
     try:
@@ -146,7 +146,7 @@ def _answer(given: str, target: str, options: argparse.Namespace, question: Mapp
             _fetch(target)
         # facts of a live model hold it weakly: it must not go before they are judged
         subject = _live(target) if options.live else target
-        return Answer(given, target, judge(asked_facts(subject, **question)))
+        return Answer(given, target, judge(with_proofs(asked_facts(subject, **question), options.evidence)))
     except MeshfitError as mistake:
         return Answer(given, target, mistake=str(mistake))
 

@@ -53,14 +53,14 @@ def configure(fit: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Verdict:
     """The meshes or the worlds that fit; code 1 where none does. Raises MeshfitError for a mistake of the user."""
-    from meshfit.checking import asked_facts
+    from meshfit.checking import asked_facts, with_proofs
 
     ranks = given_ranks(options)
     mesh = None if options.mesh is None else MeshSpec.parse(options.mesh)
     fixed = _fixed(options, mesh)
     if ranks.world is None and mesh is None:
         raise MeshfitError("how many ranks? give --world 64, or --nodes and --gpus-per-node, or a mesh: --mesh tp=8")
-    facts = asked_facts(
+    asked = asked_facts(
         _folder(options),
         world_size=ranks.world,
         gpus_per_node=ranks.per_node,
@@ -69,6 +69,7 @@ def run(options: argparse.Namespace) -> Verdict:
         experts_implementation=options.experts,
         tied=options.tied,
     )
+    facts = with_proofs(asked, options.evidence)
     engine = _engine(options.engine, facts)
     if ranks.world is None and mesh is not None:
         return _worlds(options, facts, engine, mesh)

@@ -159,7 +159,7 @@ def _world(recipe: Recipe, question: Question) -> Written | None:
 def _report(
     recipe: Recipe, path: str, question: Question, mesh: MeshSpec, engine: str | None, world: Written | None
 ) -> Report | None:
-    from meshfit.checking import judged
+    from meshfit.checking import judged, with_proofs
     from meshfit.rules.registry import engine_names
 
     if engine is not None and engine not in engine_names():
@@ -176,7 +176,7 @@ def _report(
     facts = facts.replace(origins=origins, **{name: written.value for name, written in given.items()})
     if engine is None and not facts.knows("engine"):
         engine = "generic"
-    return judged(facts, mesh, engine=engine, strict=question.strict)
+    return judged(with_proofs(facts), mesh, engine=engine, strict=question.strict)
 
 
 def _facts(recipe: Recipe, path: str, question: Question, engine: str | None) -> ModelFacts:
