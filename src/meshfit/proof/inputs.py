@@ -13,14 +13,23 @@ __all__ = ["BATCH", "LENGTH", "label_choices", "offers", "tokens_for"]
 BATCH: Final = 2
 LENGTH: Final = 16
 """Tokens of a text, unless the mesh asks for a multiple of something else."""
+_ZEROS: Final = {
+    "token_type_ids": (BATCH, 0),
+    "mm_token_type_ids": (BATCH, 0),
+    "langs": (BATCH, 0),
+    "lang_ids": (BATCH,),
+    "bbox": (BATCH, 0, 4),
+}
+"""Arguments that some forwards require and for which zeros will do, with their shapes; 0 is the length of the text."""
 
 
-def tokens_for(model: Any, length: int = LENGTH, *, seed: int = 0) -> Any:
-    """Token ids of shape (BATCH, length), none of which has a meaning of its own.
+def tokens_for(model: Any, length: int = LENGTH, *, texts: int = BATCH, seed: int = 0) -> Any:
+    """Token ids of shape (texts, length), none of which has a meaning of its own.
 
     Args:
         model: a live one, with its config.
         length: of each text.
+        texts: how many.
         seed: another one gives other tokens.
     """
     import torch
@@ -29,7 +38,7 @@ def tokens_for(model: Any, length: int = LENGTH, *, seed: int = 0) -> Any:
     special = set(_special(model.config.to_dict()))
     plain = [token for token in range(size) if token not in special and token >= min(5, size // 2)]
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randint(len(plain), (BATCH, length), generator=generator)
+    chosen = torch.randint(len(plain), (texts, length), generator=generator)
     return torch.tensor(plain)[chosen]
 
 
@@ -58,8 +67,14 @@ def _special(values: Mapping[str, Any]) -> Iterator[int]:
             yield from (one for one in (value if isinstance(value, list) else [value]) if type(one) is int)
 
 
-def offers(model: Any, length: int = LENGTH) -> Iterator[dict[str, Any]]:
-    """Arguments for the forward, the plainest first; the caller takes the first that runs."""
+def offers(model: Any, length: int = LENGTH, *, cached: bool = True) -> Iterator[dict[str, Any]]:
+    """Arguments for the forward, the plainest first; the caller takes the first that runs.
+
+    Args:
+        model: a live one, with its config.
+        length: of each text.
+        cached: as the model is called by default; else it is told to keep no cache.
+    """
     import torch
 
     takes = inspect.signature(model.forward).parameters
@@ -72,10 +87,15 @@ def offers(model: Any, length: int = LENGTH) -> Iterator[dict[str, Any]]:
         encodes = bool(getattr(model.config, "is_encoder_decoder", False)) and decoder
         choices = [{**plain, **decoder}] if encodes else [plain, {**plain, **decoder}]
         choices += [{**choices[0], **mask}]
-        for name in ("token_type_ids", "langs", "bbox", "mm_token_type_ids"):
+        for name, shape in _ZEROS.items():
             if name in takes:
-                shape = (*ids.shape, 4) if name == "bbox" else ids.shape
-                choices.append({**choices[0], **mask, name: torch.zeros(shape, dtype=torch.long)})
+                zeros = torch.zeros([size or length for size in shape], dtype=torch.long)
+                choices.append({**choices[0], **mask, name: zeros})
+        streams = dict(_entries(model.config.to_dict())).get("num_codebooks")
+        if type(streams) is int:
+            choices.append({"input_ids": tokens_for(model, length, texts=BATCH * streams)})
+        if not cached:
+            choices = [{**choice, "use_cache": False} for choice in choices] if "use_cache" in takes or any_name else []
         yield from choices
     pixels = _pixels(model) if "pixel_values" in takes else None
     if pixels is not None:

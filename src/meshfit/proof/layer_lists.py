@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-__all__ = ["LayerChoice", "choose_layers"]
+__all__ = ["PER_LAYER", "LayerChoice", "choose_layers"]
 
 _INDICES: Final = re.compile(r"(?:idxs?|ids|index(?:es)?|indices|layers)$")
 """Keys of lists that name layers by number."""
+PER_LAYER: Final = "per_layer_config"
+"""The key of a mapping from the number of a layer to what it has instead of the common values."""
 _NOT_LAYERS: Final = re.compile(r"token|langs?$|adapter|spatial|look_")
 
 
@@ -19,11 +21,11 @@ class LayerChoice(NamedTuple):
 
     Args:
         kept: their numbers in the original, ascending.
-        lists: key -> the config's list of that name, cut to those layers.
+        lists: key -> the config's list of that name, cut to those layers; `PER_LAYER` likewise.
     """
 
     kept: tuple[int, ...]
-    lists: dict[str, list[Any]]
+    lists: dict[str, Any]
 
 
 def choose_layers(part: Mapping[str, Any], depth: int, *, modulus: int, least: int) -> LayerChoice:
@@ -44,15 +46,19 @@ def choose_layers(part: Mapping[str, Any], depth: int, *, modulus: int, least: i
         key: list(value) for key, value in part.items() if key not in per_layer and _names_layers(key, value, depth)
     }
     ascending = {key for key, value in per_layer.items() if _names_layers(key, value, depth)}
+    overrides = {int(layer): own for layer, own in (part.get(PER_LAYER) or {}).items()}
     kinds: dict[str, list[int]] = {}
     for layer in range(depth):
         own = [value[layer] for key, value in per_layer.items() if key not in ascending]
+        own.append(overrides.get(layer))
         kinds.setdefault(repr((own, [layer in value for value in indices.values()])), []).append(layer)
     kept = _pick(list(kinds.values()), depth, modulus, least)
     place = {layer: number for number, layer in enumerate(kept)}
-    lists: dict[str, list[Any]] = {key: [value[layer] for layer in kept] for key, value in per_layer.items()}
+    lists: dict[str, Any] = {key: [value[layer] for layer in kept] for key, value in per_layer.items()}
     lists.update({key: [place[one] for one in value if one in place] for key, value in indices.items()})
     lists.update({key: [place[one] for one in per_layer[key] if one in place] for key in ascending})
+    if overrides:
+        lists[PER_LAYER] = {str(place[layer]): overrides[layer] for layer in kept if layer in overrides}
     return LayerChoice(kept, lists)
 
 

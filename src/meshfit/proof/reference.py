@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from meshfit.errors import ProofError
 from meshfit.proof.drawing import redraw
-from meshfit.proof.inputs import label_choices, offers
+from meshfit.proof.inputs import LENGTH, label_choices, offers
 from meshfit.proof.observing import generate, gradients, logits_of, run_forward
+from meshfit.proof.shrinking import is_small
 from meshfit.proof.twin import build_config, find_class, sizes_of
 from meshfit.readers.config_view import EXPERT_COUNTS
 
@@ -19,7 +21,7 @@ CHECKPOINT: Final = "checkpoint"
 INPUTS: Final = "inputs.pt"
 REFERENCE: Final = "reference.pt"
 """What the folder of a proof holds: the saved model, the arguments of its calls, and what one process computed."""
-_MOST: Final = 64_000_000
+_MOST: Final = 128_000_000
 """Parameters of a twin that is not as small as its class allows."""
 _NUDGE: Final = 1e-6
 
@@ -50,10 +52,11 @@ def make_reference(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
         model, inputs = _plain(rank, class_, payload, folder)
         return _observed(rank, model, inputs, folder, {"config": {}, "sizes": {}})
     first: ProofError | None = None
-    for number, values in enumerate([payload["config"], *payload.get("fallbacks", ())]):
+    configs = [payload["config"], *payload.get("fallbacks", ())]
+    for cached, (number, values) in product((True, False), enumerate(configs)):
         try:
-            model = _built(rank, class_, values, folder, sparing=number > 0)
-            inputs = _inputs(rank, model, payload)
+            model = _built(rank, class_, values, folder)
+            inputs = _inputs(rank, model, payload, cached=cached)
         except ProofError as fault:
             first = first or fault
         else:
@@ -67,14 +70,14 @@ def _failed(step: str, fault: BaseException) -> ProofError:
     return ProofError(f"{step} in one process: {type(fault).__name__}: {lines[0][:300] if lines else ''}")
 
 
-def _built(rank: Any, class_: type[Any], values: Mapping[str, Any], folder: Path, *, sparing: bool) -> Any:
+def _built(rank: Any, class_: type[Any], values: Mapping[str, Any], folder: Path) -> Any:
     """The model, saved and loaded again, so that it is what ranks will load."""
     import torch
 
     rank.step("build")
     try:
         config = build_config(class_, values)
-        if sparing:
+        if not is_small(values):
             with torch.device("meta"):
                 count = sum(weight.numel() for weight in class_(config).parameters())
             _check_small(count)
@@ -105,13 +108,13 @@ def _experts(values: Mapping[str, Any]) -> int:
     return max([own, *inner])
 
 
-def _inputs(rank: Any, model: Any, payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _inputs(rank: Any, model: Any, payload: Mapping[str, Any], *, cached: bool) -> dict[str, dict[str, Any]]:
     """The first arguments that the forward takes, with labels where it computes a loss from them."""
     import torch
 
     rank.step("forward")
     first: ProofError | None = None
-    for given in offers(model, payload.get("length", 16)):
+    for given in offers(model, payload.get("length", LENGTH), cached=cached):
         try:
             logits = logits_of(run_forward(model, {"forward": given}))
         except Exception as fault:  # noqa: BLE001 - whatever it raises, other arguments may do

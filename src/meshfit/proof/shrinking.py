@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import lcm
 from typing import Any, Final, NamedTuple
 
-from meshfit.proof.layer_lists import LayerChoice, choose_layers
+from meshfit.proof.layer_lists import PER_LAYER, LayerChoice, choose_layers
 from meshfit.proof.shrunk_widths import Widths
 from meshfit.proof.size_roles import role_of
 
@@ -42,23 +42,40 @@ def moduli(sizes: Sequence[Mapping[str, int]]) -> Moduli:
 
 
 class Attempt(NamedTuple):
-    """One way to shrink: which kinds of size are made smaller, the rest stays as it is."""
+    """One way to make a twin: which kinds of size are made smaller, and what is added to the config.
+
+    Args:
+        widths, counts, vocabulary, layers: made smaller; the rest stays as it is.
+        periods: layers that repeat do so after two, instead of keeping as many layers as show the period.
+        windows: layers see less than a whole text.
+        even: encoder and decoder get equally many layers.
+        filled: sizes that the config leaves open are set, as every published config of the kind does.
+        decoder: the model is one, where it may be an encoder.
+    """
 
     widths: bool = True
     counts: bool = True
     vocabulary: bool = True
     layers: bool = True
     periods: bool = True
+    windows: bool = True
+    even: bool = False
+    filled: bool = False
+    decoder: bool = False
 
 
 ATTEMPTS: Final = (
     Attempt(),
+    Attempt(filled=True),
     Attempt(periods=False),
-    Attempt(vocabulary=False),
+    Attempt(even=True),
+    Attempt(decoder=True),
+    Attempt(windows=False),
+    Attempt(windows=False, periods=False, filled=True, vocabulary=False),
     Attempt(widths=False, counts=False),
-    Attempt(widths=False, counts=False, vocabulary=False),
+    Attempt(widths=False, counts=False, vocabulary=False, decoder=True),
 )
-"""Ways to shrink, the smallest twin first; a later one serves a class that does not run after an earlier one."""
+"""Ways to make a twin, the plainest first; a later one serves a class that does not run after an earlier one."""
 
 
 def is_small(values: Mapping[str, Any]) -> bool:
@@ -81,7 +98,7 @@ def _parts(values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 _TABLES: Final = frozenset(
-    {"id2label", "label2id", "rope_parameters", "rope_scaling", "quantization_config", "auto_map"}
+    {"id2label", "label2id", "rope_parameters", "rope_scaling", "quantization_config", "auto_map", PER_LAYER}
 )
 
 
@@ -106,15 +123,53 @@ def shrink(values: Mapping[str, Any], over: Moduli, attempt: Attempt = ATTEMPTS[
             changed.update(widths.of(number))
         if attempt.layers:
             changed.update(_layers(part, over, periods=attempt.periods))
-        changed.update(_positions(part))
+            if attempt.even:
+                depths = _whole(changed, "layers")
+                changed.update(dict.fromkeys(depths, max(depths.values(), default=0)))
+        changed.update(_positions(part, windows=attempt.windows))
+        if attempt.filled:
+            changed.update(_filled(changed))
+        if attempt.decoder and part.get("is_decoder") is False:
+            changed["is_decoder"] = True
         if tokens is not None:
             changed.update(tokens.of(part))
         for key, value in part.items():
             if isinstance(value, Mapping) and key not in _TABLES:
                 changed[key] = rebuild(value)
+        for key, value in changed.items():
+            if _sizes_layers(key, value, part):
+                changed[key] = [_alone(part, key, one, over, attempt) for one in value]
+        overrides = changed.get(PER_LAYER)
+        if overrides:
+            flat = {key: value for key, value in part.items() if key != PER_LAYER}
+            changed[PER_LAYER] = {layer: _override(flat, own, over, attempt) for layer, own in overrides.items()}
         return changed
 
     return rebuild(values)
+
+
+def _sizes_layers(key: str, value: Any, part: Mapping[str, Any]) -> bool:
+    """Whether the list holds a width, or a count of heads, for each layer."""
+    if not isinstance(value, list) or not value or role_of(key) not in ("width", "heads"):
+        return False
+    return all(type(one) is int for one in value) and len(part[key]) in _whole(part, "layers").values()
+
+
+def _alone(part: Mapping[str, Any], key: str, size: int, over: Moduli, attempt: Attempt) -> Any:
+    """The size of one layer, shrunk as if every layer had it."""
+    common = key.removesuffix("_per_layer")
+    scalars = {name: value for name, value in part.items() if not isinstance(value, list | Mapping)}
+    return shrink({**scalars, common: size}, over, attempt)[common]
+
+
+def _override(part: Mapping[str, Any], own: Mapping[str, Any], over: Moduli, attempt: Attempt) -> dict[str, Any]:
+    """What one layer has of its own, shrunk as if every layer had it; heads stay as large against the common ones."""
+    common, alone = (shrink(values, over, attempt) for values in (part, {**part, **own}))
+    found = {key: alone[key] for key in own}
+    for key, value in own.items():
+        if role_of(key) == "head_dim" and type(value) is int and type(part.get(key)) is int:
+            found[key] = value * common[key] // part[key]
+    return found
 
 
 def _whole(part: Mapping[str, Any], role: str) -> dict[str, int]:
@@ -194,14 +249,31 @@ def _edges(part: Mapping[str, Any], depth: int, choice: LayerChoice) -> dict[str
     return {key: left if count >= depth else min(count, left - 1, 1) for key, count in edges.items()}
 
 
-def _positions(part: Mapping[str, Any]) -> dict[str, Any]:
+def _positions(part: Mapping[str, Any], *, windows: bool) -> dict[str, Any]:
     """Few positions, and windows that are shorter than the texts a twin is given."""
     changed: dict[str, Any] = {key: min(count, 512) for key, count in _whole(part, "positions").items()}
-    changed.update({key: min(count, 8) for key, count in _whole(part, "window").items()})
+    if windows:
+        changed.update({key: min(count, 8) for key, count in _whole(part, "window").items()})
     width, patch = part.get("image_size"), part.get("patch_size")
     if type(width) is int and type(patch) is int and width > 32 * patch:
         changed["image_size"] = 8 * patch
     return changed
+
+
+def _filled(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Sizes for what the config leaves open, though some classes cannot be built without them."""
+    heads, hidden, depth = (part.get(key) for key in ("num_attention_heads", "hidden_size", "num_hidden_layers"))
+    if not (type(heads) is int and type(hidden) is int and type(depth) is int):
+        return {}
+    made = {
+        "head_dim": hidden // heads,
+        "num_key_value_heads": heads,
+        "layer_types": ["full_attention"] * depth,
+        **{key: 4 for key in part if role_of(key) == "experts"},
+        **{key: 2 for key in part if role_of(key) == "topk"},
+        **{key: 1 for key in part if key.endswith("shared_experts")},
+    }
+    return {key: value for key, value in made.items() if key in part and part[key] is None}
 
 
 class _Vocabularies:

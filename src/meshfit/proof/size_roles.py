@@ -19,7 +19,7 @@ Role = Literal[
 
 _SPELLINGS: Final[tuple[tuple[Role, str], ...]] = (
     ("token", r"(?:_token_ids?|_token_index|_token_idx|^(?:bo|eo|boi|eoi|boa|eoa)\w?_token\w*)$"),
-    ("vocabulary", r"vocab_size|vocabulary_size|^n_tokens$|^num_embeddings$"),
+    ("vocabulary", r"vocab_size|_vocab$|vocabulary_size|^n_tokens$|^num_embeddings$"),
     ("other", r"type_vocab|^num_channels$|^in_chan|kernel|^vocab_offset$|mel_bins|codebook|^dilation"),
     ("leading", r"^(?:first_k_dense_replace|num_dense_layers|n_dense_layers|moe_layer_start_index)$"),
     ("trailing", r"^(?:num_kv_shared_layers|max_window_layers|moe_layer_end_index)$"),
@@ -29,6 +29,7 @@ _SPELLINGS: Final[tuple[tuple[Role, str], ...]] = (
     ("period", r"^cross_attention_f|^n_layers_per_attn_res_block$"),
     ("layers", r"(?:^|_)(?:num_hidden_layers|num_layers|n_layers?|encoder_layers|decoder_layers|depth|layers)$"),
     ("layers", r"^num_(?:\w+_)?layers$|num_layers_per_stack$|^num_hidden_groups$"),
+    ("head_dim", r"(?:^|_)(?:head_?dim|d_kv|kv_channels|d_head|dim_head|head_size|head_dims|headdim)$"),
     ("heads", r"(?:^|_)(?:num|n|attention|kv|index)?_?heads?(?:_kv)?$|(?:^|_)heads$|^num_query_groups$|^n_head_kv$"),
     ("heads", r"^(?:mamba_)?n_?groups$"),
     ("topk", r"experts_per_tok(?:en)?$|^moe_top_?k$|^moe_k$|^num_selected_experts$|^num_experts_per_topk$"),
@@ -37,13 +38,12 @@ _SPELLINGS: Final[tuple[tuple[Role, str], ...]] = (
     ("experts", r"(?:^|_)(?:num|n)_(?:local_|routed_|moe_)?experts$|^moe_num_experts$|_experts$"),
     ("rope_dim", r"rope_head_dim$|pe_head_dim$"),
     ("rotary", r"^rotary_n?dims?$"),
-    ("head_dim", r"(?:^|_)(?:head_?dim|d_kv|kv_channels|d_head|dim_head|head_size|head_dims)$"),
     ("positions", r"(?:max_position_embeddings|n_positions|max_seq_len|max_sequence_length|n_ctx)$"),
     ("window", r"^(?:\w+_)?(?:sliding_window|sliding_window_size|attention_chunk_size|local_attention|index_topk)$"),
     ("window", r"^(?:mamba_)?chunk_size$|^attention_window(?:_size)?$|attn_chunk_length$"),
     ("other", r"image|patch|stride|window|chunk|block|seq|position|max_|pool|pretrain|sampl|crop|grid|_per_(?!layer)"),
     ("other", r"group_size|num_labels|num_class|resolution|kernel"),
-    ("width", r"size|dim|width|rank|channels|inner|ffn|embd|d_model|d_ff|hidden|features|units|state|d_ssm"),
+    ("width", r"size|dim|width|rank|channels|inner|ffn|embd|d_model|d_?ff|hidden|features|units|state|d_ssm"),
 )  # fmt: skip
 
 _COMPILED: Final = tuple((role, re.compile(pattern)) for role, pattern in _SPELLINGS)
@@ -51,13 +51,14 @@ _COMPILED: Final = tuple((role, re.compile(pattern)) for role, pattern in _SPELL
 
 def role_of(key: str) -> Role:
     """What the size under that key counts; `other` for what stays as it is."""
+    key = key.removesuffix("_per_layer")
     return next((role for role, pattern in _COMPILED if pattern.search(key)), "other")
 
 
 def family(key: str) -> str:
     """The part of a model that a key speaks of: `mamba` of `mamba_n_heads`, empty for the model's common sizes."""
-    first, rest, _ = key.partition("_")
-    return first if rest and first in _FAMILIES else ""
+    words = key.split("_")
+    return next((word for word in words if word in _FAMILIES), "") if len(words) > 1 else ""
 
 
 _FAMILIES: Final = frozenset(

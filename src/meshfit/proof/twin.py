@@ -167,8 +167,15 @@ def sizes_of(config: Any) -> dict[str, int]:
         text = config.get_text_config()
     except Exception:  # noqa: BLE001 - a config of several decoders has no single one
         text = config
-    values = {name: getattr(text, name, None) for name in _SIZES}
-    return {name: value for name, value in values.items() if type(value) is int}
+    found: dict[str, int] = {}
+    for name in _SIZES:
+        try:
+            value = getattr(text, name, None)
+        except Exception:  # noqa: BLE001, S112 - it differs between layers, and reading it is an error of its own
+            continue
+        if type(value) is int:
+            found[name] = value
+    return found
 
 
 def _first_line(fault: BaseException) -> str:
