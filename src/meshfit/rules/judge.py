@@ -10,7 +10,7 @@ from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Report, Severity, UnknownFact, Violation
-from meshfit.rules.proofs import refuting
+from meshfit.rules.proofs import refuted
 from meshfit.rules.registry import Finding, Rule, rules_for
 from meshfit.rules.sizes import one_of
 
@@ -74,9 +74,9 @@ def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violatio
 
     A size-free error says that no mesh with the axis runs the model; a proof that one does refutes it.
     """
-    if rule.size_free and rule.severity is Severity.ERROR and refuting(facts, rule, mesh):
-        return
     try:
+        if rule.size_free and rule.severity is Severity.ERROR and refuted(facts, rule, mesh):
+            return
         for finding in rule.judge(facts, mesh):
             yield _violation(rule, facts, mesh, finding)
     except MissingFact as missing:

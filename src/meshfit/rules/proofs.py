@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshfit.evidence import Evidence
     from meshfit.rules.registry import Rule
 
-__all__ = ["against", "refuting"]
+__all__ = ["against", "refuted"]
 
 LEADING: Final = ("ep", "cp", "pp", "tp", "dp_shard", "dp_replicate", "sp")
 """The axis that a failure of several together is told of: the first of them here."""
@@ -30,6 +30,8 @@ def against(facts: ModelFacts, axis: str, mesh: MeshSpec) -> Iterator[Evidence]:
     Experts never run alone: on a mesh with no other axis they fail where each layout that ran with another did.
     """
     failed = [e for e in _settling(facts) if axis in _parts(e) and not e.outcome.works]
+    if not failed:
+        return
     used = set(mesh.used)
     for evidence in failed:
         if _parts(evidence) <= used and axis == next(a for a in LEADING if a in _parts(evidence)):
@@ -38,20 +40,17 @@ def against(facts: ModelFacts, axis: str, mesh: MeshSpec) -> Iterator[Evidence]:
         yield failed[0]
 
 
-def refuting(facts: ModelFacts, rule: Rule, mesh: MeshSpec) -> bool:
+def refuted(facts: ModelFacts, rule: Rule, mesh: MeshSpec) -> bool:
     """Whether a proof that the axis works, on no other axes than the mesh has, stands against a rule that it cannot."""
-    if rule.axis == "mesh" or not facts.knows("executed"):
+    works = [
+        _parts(e)
+        for e in _settling(facts)
+        if e.outcome.works and rule.code in e.refused_by and e.engine in rule.engines and rule.axis in _parts(e)
+    ]
+    if not works:
         return False
     used = set(mesh.used)
-    alone = rule.axis == "ep" and used == {"ep"}
-    return any(
-        bool(e.outcome.works)
-        and rule.axis in _parts(e)
-        and (alone or _parts(e) <= used)
-        and rule.code in e.refused_by
-        and e.engine in rule.engines
-        for e in _settling(facts)
-    )
+    return any(axes <= used or used == {"ep"} for axes in works)
 
 
 def _settling(facts: ModelFacts) -> tuple[Evidence, ...]:
