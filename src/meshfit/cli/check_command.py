@@ -69,6 +69,9 @@ def configure(check: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--strict", action="store_true", help="count warnings as errors")
     check.add_argument("--show-unknown", action="store_true", help="list each fact that a rule needed and nobody knew")
+    check.add_argument(
+        "--show-evidence", action="store_true", help="list each proof by execution that speaks of the target"
+    )
     check.add_argument("-f", "--format", choices=FORMATS, default="text", help="how to print (text)")
     check.add_argument("--json", dest="format", action="store_const", const="json", help="short for --format json")
 

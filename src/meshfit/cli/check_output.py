@@ -49,7 +49,8 @@ def _text(answers: Sequence[Answer], options: argparse.Namespace) -> str:
 
             text = engines_text(answer.reports, show_unknown=options.show_unknown, color=color)
         else:
-            text = render(answer.reports[0], show_unknown=options.show_unknown, color=color)
+            shown = {"show_unknown": options.show_unknown, "show_evidence": options.show_evidence}
+            text = render(answer.reports[0], **shown, color=color)
         named = len(answers) == 1 or answer.given == answer.reports[0].target
         told.append(text if named else f"{answer.given}: {text}")
     separated = options.show_unknown or any("\n" in text for text in told)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 from meshfit.mesh import AXIS_WORDS
 from meshfit.report import Report, Severity, Violation
+
+if TYPE_CHECKING:
+    from meshfit.evidence import Evidence
 
 __all__ = ["advice", "bullets", "error_text", "headline", "proof_lines", "render", "unknown_lines"]
 
@@ -44,20 +47,22 @@ def error_text(report: Report) -> str:
     return "\n".join([f"Unsupported mesh for {report.target}:", *_bullets(report, report.errors, _plain)])
 
 
-def render(report: Report, *, show_unknown: bool = False, color: bool = False) -> str:
+def render(report: Report, *, show_unknown: bool = False, show_evidence: bool = False, color: bool = False) -> str:
     """The whole report for a reader.
 
     Args:
         report: what to show.
         show_unknown: list each fact that a rule needed and nobody knew; otherwise they are only counted.
+        show_evidence: list each proof by execution; otherwise those alone that rules would contradict.
         color: write ANSI colours.
     """
     paint = _ansi if color else _plain
     lines = [_verdict(report, paint)]
     if report.violations:
         lines += ["", *_bullets(report, report.violations, paint)]
-    if report.evidence:
-        lines += ["", *proof_lines(report)]
+    proofs = [proof for proof in report.evidence if show_evidence or proof.disagrees]
+    if proofs:
+        lines += ["", *proof_lines(proofs)]
     if report.unknown and show_unknown:
         lines += ["", *unknown_lines(report)]
     return "\n".join(lines)
@@ -69,10 +74,10 @@ def bullets(report: Report, *, color: bool = False) -> list[str]:
     return ["\n".join(_bullet(report, violation, paint)) for violation in report.violations]
 
 
-def proof_lines(report: Report) -> list[str]:
+def proof_lines(proofs: Iterable[Evidence]) -> list[str]:
     """What was executed of this class and structure, a line for each proof."""
     lines = []
-    for proof in report.evidence:
+    for proof in proofs:
         reason = f" ({proof.reason})" if proof.reason else ""
         notes = "".join(f"; {note}" for note in proof.notes)
         ran = ", ".join(
