@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from meshfit.proof.layer_lists import choose_layers
-from meshfit.proof.shrinking import ATTEMPTS, VOCABULARY, Moduli, congruent, is_small, moduli, shrink
+from meshfit.proof.shrinking import ATTEMPTS, VOCABULARY, Attempt, Moduli, congruent, is_small, moduli, shrink
 
 BIG: dict[str, Any] = {
     "model_type": "some",
@@ -130,3 +130,34 @@ def test_the_last_attempt_keeps_the_widths() -> None:
 def test_one_twin_serves_all_meshes() -> None:
     """Moduli are the least common multiples of what is asked."""
     assert moduli([{"tp": 2}, {"pp": 3}, {"tp": 3, "ep": 6}]) == Moduli(heads=6, layers=3, experts=6)
+
+
+def test_rhythms_of_layers_keep_every_combination() -> None:
+    """Attention every eighth layer from the fourth, experts every second: attention is never a layer of experts."""
+    rhythms = {"attn_layer_period": 8, "attn_layer_offset": 4, "expert_layer_period": 2, "expert_layer_offset": 1}
+    twin = small(num_hidden_layers=32, **rhythms)
+
+    def kinds(config: dict[str, Any]) -> set[tuple[bool, bool]]:
+        return {
+            tuple(n % config[f"{kind}_layer_period"] == config[f"{kind}_layer_offset"] for kind in ("attn", "expert"))
+            for n in range(config["num_hidden_layers"])
+        }
+
+    assert kinds(twin) == kinds({**rhythms, "num_hidden_layers": 32})
+    assert twin["num_hidden_layers"] < 8
+
+
+def test_sizes_of_single_layers_shrink_with_the_common_ones() -> None:
+    """A list of widths, and what one layer has of its own, stay in proportion."""
+    own = {"05": {"head_dim": 256}}
+    twin = small(num_hidden_layers=12, intermediate_size=[16384] * 12, per_layer_config=own)
+    assert set(twin["intermediate_size"]) == {4 * twin["hidden_size"]}
+    assert [layer["head_dim"] for layer in twin["per_layer_config"].values()] == [2 * twin["head_dim"]]
+
+
+def test_sizes_that_a_config_leaves_open_can_be_filled() -> None:
+    """A config without a head dim, or without a count of experts, gets one when that is tried."""
+    open_sizes = {"head_dim": None, "n_routed_experts": None, "num_experts_per_tok": None}
+    twin = shrink({**BIG, **open_sizes}, Moduli(), Attempt(filled=True))
+    assert twin["head_dim"] * twin["num_attention_heads"] == twin["hidden_size"]
+    assert twin["n_routed_experts"] > twin["num_experts_per_tok"] > 0

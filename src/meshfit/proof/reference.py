@@ -31,8 +31,8 @@ def make_reference(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         rank: that runs it, the only one.
-        payload: the fields of the `Twin`, `folder`, `length` of the texts where a mesh asks for another; for a model
-            without a config `inputs`, as `package.module:function`.
+        payload: the fields of the `Twin`, `folder`, `length` of the texts where a mesh asks for another; `inputs` as
+            `package.module:function`, which a model without a config needs.
 
     Returns:
         `config` and `sizes` of the twin that ran, `parameters`, `backward` and `generate`: whether they ran, else
@@ -48,7 +48,7 @@ def make_reference(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
     folder = Path(payload["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     class_ = find_class(f"{payload['module']}:{payload['class_name']}")
-    if payload.get("inputs") or not payload["config"]:
+    if not payload["config"]:
         model, inputs = _plain(rank, class_, payload, folder)
         return _observed(rank, model, inputs, folder, {"config": {}, "sizes": {}})
     first: ProofError | None = None
@@ -113,6 +113,8 @@ def _inputs(rank: Any, model: Any, payload: Mapping[str, Any], *, cached: bool) 
     import torch
 
     rank.step("forward")
+    if payload.get("inputs"):
+        return _given(model, payload["inputs"])
     first: ProofError | None = None
     for given in offers(model, payload.get("length", LENGTH), cached=cached):
         try:
@@ -157,14 +159,19 @@ def _plain(
     except Exception as fault:
         raise _failed("build", fault) from fault
     rank.step("forward")
+    return model, _given(model, payload["inputs"])
+
+
+def _given(model: Any, function: str) -> dict[str, dict[str, Any]]:
+    """The inputs that the user's function gives."""
     try:
-        given = dict(find_class(payload["inputs"])())
+        given = dict(find_class(function)())
         labels = {"labels": given.pop("labels")} if "labels" in given else {}
         inputs = {"forward": given, "labels": labels, "generate": {}}
         run_forward(model, inputs)
     except Exception as fault:
         raise _failed("forward", fault) from fault
-    return model, inputs
+    return inputs
 
 
 def _observed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from math import lcm
 from typing import Any, Final, NamedTuple
 
@@ -233,7 +234,29 @@ def _layers(part: Mapping[str, Any], over: Moduli, *, periods: bool) -> dict[str
     if periods and changed:
         changed.update({key: min(period, 2) for key, period in _whole(part, "period").items()})
         changed.update({key: min(offset, 1) for key, offset in _whole(part, "offset").items()})
+        main = _main(depths)
+        changed.update(_repeated(part, depths[main], changed[main]))
     return changed
+
+
+def _repeated(part: Mapping[str, Any], depth: int, left: int) -> dict[str, int]:
+    """Periods and offsets, the shortest under which the layers that are left are of the same kinds."""
+    stems = [
+        key.removesuffix("period") for key in _whole(part, "period") if f"{key.removesuffix('period')}offset" in part
+    ]
+    rhythms = [(part[f"{stem}period"], part[f"{stem}offset"]) for stem in stems]
+    if not rhythms or any(type(offset) is not int or period > 12 for period, offset in rhythms):
+        return {}
+
+    def kinds(layers: int, chosen: Sequence[tuple[int, int]]) -> set[tuple[bool, ...]]:
+        return {tuple(layer % period == offset for period, offset in chosen) for layer in range(layers)}
+
+    shorter = [[(p, o) for p in range(1, period + 1) for o in range(p)] for period, _ in rhythms]
+    for chosen in sorted(product(*shorter), key=lambda some: sum(period for period, _ in some)):
+        if kinds(left, chosen) == kinds(depth, rhythms):
+            found = {f"{stem}period": period for stem, (period, _) in zip(stems, chosen, strict=True)}
+            return found | {f"{stem}offset": offset for stem, (_, offset) in zip(stems, chosen, strict=True)}
+    return {}
 
 
 def _main(depths: Mapping[str, int]) -> str:
