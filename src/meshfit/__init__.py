@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from meshfit.capability import CapabilityMixin, ModelSupports, validate_for_mesh
     from meshfit.checking import check
     from meshfit.errors import MeshError, MeshfitError, PlanError, TargetError, UndecidedError
+    from meshfit.evidence import Evidence
     from meshfit.mesh import MeshSpec
+    from meshfit.proof.api import verify
     from meshfit.protocols import (
         HasPPPlan,
         HasTPPlan,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CapabilityMixin",
+    "Evidence",
     "HasPPPlan",
     "HasTPPlan",
     "MeshError",
@@ -51,13 +54,16 @@ __all__ = [
     "custom_models",
     "tp_plans",
     "validate_for_mesh",
+    "verify",
 ]
 
 _HOMES: Final = {
     "capability": ("CapabilityMixin", "ModelSupports", "validate_for_mesh"),
     "checking": ("check",),
     "errors": ("MeshError", "MeshfitError", "PlanError", "TargetError", "UndecidedError"),
+    "evidence": ("Evidence",),
     "mesh": ("MeshSpec",),
+    "proof.api": ("verify",),
     "protocols": (
         *("HasPPPlan", "HasTPPlan", "SupportsCP", "SupportsEP", "SupportsGenerate"),
         *("SupportsGradientCheckpointing", "SupportsPP", "SupportsSequencePacking", "SupportsTP"),

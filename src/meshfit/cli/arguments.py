@@ -26,6 +26,8 @@ COMMANDS: Final[Mapping[str, str]] = MappingProxyType(
         "explain-error": "name the rule behind a traceback or a log",
         "completion": "print what makes a shell complete the command",
         "lint": "judge every mesh that files write down",
+        "verify": "prove by execution that a model runs on a mesh",
+        "atlas": "tell what happened when transformers' classes ran",
     }
 )
 """Each command, and what it is for. Its module `meshfit.cli.<command>_command` has a `DESCRIPTION`, `configure(parser)`

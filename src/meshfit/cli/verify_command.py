@@ -1,0 +1,145 @@
+"""`meshfit verify`: run a small twin of a model on real ranks, and say what happened."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from meshfit.cli.verdict import Verdict
+from meshfit.errors import MeshfitError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from meshfit.evidence import Evidence
+    from meshfit.mesh import MeshSpec
+    from meshfit.proof.proving import Plain
+
+__all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
+
+DESCRIPTION: Final = """\
+Prove by execution that TARGET runs on each mesh: a small twin of the model (same class, plans and structure, random
+weights) runs in one process and then on real ranks, gloo on this machine's CPU, and is compared: logits, every
+gradient, the loss, generated tokens, a save and a reload. Needs torch and transformers, no weights and no network.
+
+  meshfit verify LlamaForCausalLM --mesh tp=2
+  meshfit verify examples/llama-8b --mesh tp=2 --mesh pp=2 --mesh dp_shard=2 --output proofs.jsonl
+  meshfit verify my_models:MyLM --mesh tp=2 --parallelize my_models:shard --inputs my_models:batch
+"""
+
+EXIT_CODES: Final = """\
+exit codes: 0 every mesh works, 1 one does not or stays undecided, 2 the input is wrong, 3 a fault of meshfit
+"""
+
+_GIB: Final = 1 << 30
+
+
+def configure(verify: argparse.ArgumentParser) -> None:
+    """Give the command its arguments."""
+    verify.add_argument(
+        "target",
+        metavar="TARGET",
+        help="a config.json, a folder that holds one, the name of a class of transformers, or a module:Class of yours",
+    )
+    verify.add_argument(
+        "-m",
+        "--mesh",
+        action="append",
+        required=True,
+        metavar="SIZES",
+        help="sizes of a mesh that really runs, such as tp=2; may be given several times",
+    )
+    verify.add_argument("--full-config", action="store_true", help="run the config as it is, not a small twin")
+    verify.add_argument(
+        "--parallelize", metavar="MODULE:FUNCTION", help="how a model of your own is spread: (model, mesh) -> model"
+    )
+    verify.add_argument(
+        "--inputs", metavar="MODULE:FUNCTION", help="what a model of your own is called with: () -> dict of tensors"
+    )
+    verify.add_argument("--timeout", type=float, default=120.0, metavar="SECONDS", help="for one run (120)")
+    verify.add_argument("--memory", type=float, default=6.0, metavar="GIB", help="for all ranks of a run (6)")
+    verify.add_argument("-o", "--output", type=Path, metavar="FILE", help="append the evidence, one JSON object a line")
+    verify.add_argument(
+        "--trust-remote-code", action="store_true", help="run modelling code that lies beside the config"
+    )
+    verify.add_argument("-f", "--format", choices=("text", "json"), default="text", help="how to print (text)")
+    verify.add_argument("--json", dest="format", action="store_const", const="json", help="short for --format json")
+
+
+def run(options: argparse.Namespace) -> Verdict:
+    """Prove each mesh. Raises MeshfitError for a mistake of the user."""
+    from meshfit.mesh import MeshSpec
+
+    meshes = [MeshSpec.parse(text) for text in options.mesh]
+    for mesh in meshes:
+        if not mesh.used:
+            raise MeshfitError("a proof needs a mesh with an axis in use, such as tp=2")
+    for name in ("timeout", "memory"):
+        if not 0 < getattr(options, name) < 1e6:
+            raise MeshfitError(f"--{name} must be positive, got {getattr(options, name):g}")
+    plain = _plain(options)
+    proofs = _prove(options, meshes, plain)
+    if options.output:
+        _append(options.output, proofs)
+    return Verdict(_printed(proofs, options), int(not all(proof.outcome.works for proof in proofs)))
+
+
+def _plain(options: argparse.Namespace) -> Plain | None:
+    given = [options.parallelize, options.inputs]
+    if not any(given):
+        return None
+    if not all(given):
+        raise MeshfitError("--parallelize and --inputs belong together: name both, each as module:function")
+    from meshfit.proof.proving import Plain
+
+    return Plain(*given)
+
+
+def _prove(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None) -> list[Evidence]:
+    from meshfit.cli.progress import progress
+    from meshfit.proof.api import target_of
+    from meshfit.proof.proving import prove
+    from meshfit.proof.ranks import Pool
+    from meshfit.proof.runs import Limits
+
+    _require("torch", "transformers")
+    target = target_of(options.target, trust_remote_code=options.trust_remote_code)
+    limits = Limits(seconds=options.timeout, memory=int(options.memory * _GIB))
+    found: list[Evidence] = []
+    with progress("proving") as tell, Pool() as pool:
+        proofs = prove(pool, target, meshes, full_config=options.full_config, limits=limits, plain=plain)
+        for number, proof in enumerate(proofs, start=1):
+            found.append(proof)
+            tell(number / len(meshes))
+    return found
+
+
+def _require(*packages: str) -> None:
+    """Raise where a package that runs a proof is not installed; none is imported for it."""
+    from importlib.util import find_spec
+
+    absent = [name for name in packages if find_spec(name) is None]
+    if absent:
+        raise MeshfitError(f"a proof runs {' and '.join(absent)}, not installed here; pip install 'meshfit[hf,torch]'")
+
+
+def _append(path: Path, proofs: Sequence[Evidence]) -> None:
+    import json
+
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(proof.to_dict())}\n" for proof in proofs)
+    except OSError as fault:
+        raise MeshfitError(f"{path} cannot be written: {fault.strerror}; name another file with --output") from None
+
+
+def _printed(proofs: Sequence[Evidence], options: argparse.Namespace) -> str:
+    if options.format == "json":
+        from meshfit.render.json_format import as_json
+
+        values: dict[str, Any] = {"proofs": [proof.to_dict() for proof in proofs]}
+        return as_json(values)
+    from meshfit.atlas.telling import detail
+
+    return detail(proofs)

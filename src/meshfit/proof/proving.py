@@ -1,0 +1,220 @@
+"""From a class to evidence: a twin, its reference in one process, then real ranks for each mesh."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from meshfit import errors
+from meshfit.errors import MeshfitError, ProofError
+from meshfit.evidence import Evidence, Outcome
+from meshfit.proof.deciding import decide
+from meshfit.proof.runs import Limits, Run
+
+if TYPE_CHECKING:
+    from meshfit.facts import ModelFacts
+    from meshfit.mesh import MeshSpec
+    from meshfit.proof.ranks import Pool
+
+__all__ = ["Plain", "most_ranks", "prove"]
+
+_TWIN: Final = "meshfit.proof.twin:make_twin"
+_REFERENCE: Final = "meshfit.proof.reference:make_reference"
+_ENGINE: Final = "meshfit.proof.engine_ranks:run"
+_CONTEXT: Final = "meshfit.proof.context_ranks:run"
+_PLAIN: Final = "meshfit.proof.plain_ranks:run"
+_PER_CORE: Final = 4
+_FEWEST: Final = 8
+
+
+class Plain(NamedTuple):
+    """What a model without transformers needs to be proved, each `module:function`.
+
+    Args:
+        parallelize: called as `parallelize(model, device_mesh) -> model` on every rank.
+        inputs: called as `inputs() -> dict` of tensors, the same on every rank; `labels` among them are for the loss.
+    """
+
+    parallelize: str
+    inputs: str
+
+
+def prove(
+    pool: Pool,
+    target: str | Mapping[str, Any],
+    meshes: Sequence[MeshSpec],
+    *,
+    full_config: bool = False,
+    limits: Limits | None = None,
+    extras: bool = True,
+    plain: Plain | None = None,
+) -> Iterator[Evidence]:
+    """Run a model on meshes: evidence of each as it comes.
+
+    Args:
+        pool: where ranks come from.
+        target: a class of transformers by name, `module:Class` of another, or the values of a `config.json`.
+        meshes: to run, a proof each.
+        full_config: run the config as it is, not a twin of it.
+        limits: of each run.
+        extras: generate tokens, save and load again as well.
+        plain: how a model that is none of transformers is parallelized and called.
+
+    Raises:
+        TargetError: there is no such class, or its config is none that it takes.
+        ProofError: the model would run code that it brings along, or the pool cannot start.
+    """
+    limits = limits or Limits()
+    with tempfile.TemporaryDirectory(prefix="meshfit-proof-", ignore_cleanup_errors=True) as folder:
+        order = {"target": target, "meshes": [str(mesh) for mesh in meshes], "full_config": full_config}
+        twin = _twin(pool, order, limits)
+        payload = {
+            **twin,
+            "folder": folder,
+            "length": _length(meshes),
+            "extras": extras,
+            **(plain._asdict() if plain else {}),
+        }
+        reference = pool.run(_REFERENCE, payload, world_size=1, limits=limits)
+        told = reference.ranks[0].value if reference.state == "done" else {}
+        about = _About({**twin, **told})
+        for mesh in meshes:
+            engine = "plain" if plain else "accelerate" if mesh.cp_size > 1 else "transformers"
+            known = {**about(mesh), "mesh": mesh, "engine": engine}
+            if reference.state != "done":
+                yield _undecided(known, reference)
+            elif mesh.world_size > most_ranks():
+                yield _too_many(known, mesh)
+            else:
+                yield _ran(pool, {**payload, **told, "mesh": str(mesh)}, mesh, known, limits)
+
+
+def most_ranks() -> int:
+    """Ranks that this machine may be asked to run: four to a core, and eight at least."""
+    return max(_FEWEST, _PER_CORE * (os.cpu_count() or 1))
+
+
+def _length(meshes: Sequence[MeshSpec]) -> int:
+    """Tokens of a text, which every cp_size and sp_size asked for cuts into two equal parts a rank."""
+    from math import lcm
+
+    step = lcm(*(2 * mesh.cp_size * mesh.sp_size for mesh in meshes))
+    return step * max(1, -(-16 // step))
+
+
+def _twin(pool: Pool, order: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    made = pool.run(_TWIN, order, world_size=1, limits=limits)
+    if made.state != "done":
+        raise ProofError(f"no twin could be made: {_cause(made)}")
+    twin: dict[str, Any] = made.ranks[0].value
+    if "refused" in twin:
+        raised: type[MeshfitError] = getattr(errors, twin["kind"], ProofError)
+        raise raised(twin["refused"])
+    return twin
+
+
+def _ran(pool: Pool, payload: Mapping[str, Any], mesh: MeshSpec, known: dict[str, Any], limits: Limits) -> Evidence:
+    task = _PLAIN if known["engine"] == "plain" else _CONTEXT if mesh.cp_size > 1 else _ENGINE
+    run = pool.run(task, payload, world_size=mesh.world_size, limits=limits)
+    decided = decide(run, payload["folder"], mesh)
+    notes = (*known.pop("notes"), *decided.notes)
+    return Evidence(
+        **known,
+        outcome=decided.outcome,
+        step=decided.step,
+        reason=decided.reason,
+        rank=decided.rank,
+        compared=decided.compared,
+        placed=decided.placed,
+        notes=notes,
+        seconds=round(run.seconds, 3),
+        memory=run.memory,
+    )
+
+
+def _undecided(known: dict[str, Any], reference: Run) -> Evidence:
+    step = reference.first.step if reference.first else ""
+    return Evidence(**known, outcome=Outcome.UNDECIDED, step=step, reason=f"one process: {_cause(reference)}")
+
+
+def _too_many(known: dict[str, Any], mesh: MeshSpec) -> Evidence:
+    reason = f"{mesh} takes {mesh.world_size} ranks, and this machine runs {most_ranks()} at most"
+    return Evidence(**known, outcome=Outcome.UNDECIDED, reason=reason)
+
+
+def _cause(run: Run) -> str:
+    """Why a run of one process did not end well."""
+    if run.state == "failed" and run.first is not None:
+        kind = f"{run.first.kind}: " if run.first.kind not in ("", "ProofError") else ""
+        return f"{kind}{run.first.message}"
+    return _ENDS.get(run.state, run.state)
+
+
+_ENDS: Final = {
+    "hang": "it stood still until the limit",
+    "slow": "it was not done within the limit of time",
+    "memory": "it takes more memory than the limit",
+    "lost": "the process that started it was killed",
+}
+
+
+class _About:
+    """What evidence says of the twin, whatever the mesh."""
+
+    def __init__(self, twin: Mapping[str, Any]) -> None:
+        self._twin = twin
+        self._facts = _facts_of(twin)
+
+    def __call__(self, mesh: MeshSpec) -> dict[str, Any]:
+        from meshfit.readers.proven import structure_of
+
+        source = self._facts.class_source if self._facts is not None and self._facts.knows("class_source") else None
+        return {
+            "target": self._twin["class_name"],
+            "sizes": self._twin["sizes"],
+            "config": self._twin["config"],
+            "versions": versions(),
+            "date": datetime.now(timezone.utc).date().isoformat(),
+            "notes": tuple(self._twin.get("notes", ())),
+            "class_digest": source[1] if source else "",
+            "structure": structure_of(self._facts) if self._facts is not None else "",
+            "refused_by": self._refused_by(mesh),
+        }
+
+    def _refused_by(self, mesh: MeshSpec) -> tuple[str, ...]:
+        from meshfit.checking import judged
+
+        if self._facts is None:
+            return ()
+        return tuple(dict.fromkeys(v.code for v in judged(self._facts, mesh).errors))
+
+
+def _facts_of(twin: Mapping[str, Any]) -> ModelFacts | None:
+    """What the rules know of the twin; None of a model that they cannot read."""
+    from meshfit.readers.source.facts import facts_from_config
+
+    if not twin["config"]:
+        return None
+    try:
+        return facts_from_config(twin["config"], where=twin["class_name"], class_name=twin["class_name"])
+    except MeshfitError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def versions() -> Mapping[str, str]:
+    """The versions of everything that takes part in a proof."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for name in ("torch", "transformers", "accelerate", "meshfit"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
