@@ -19,7 +19,7 @@ Print the script that makes a shell complete commands, options and paths.
 
 SHELLS: Final = ("bash", "zsh", "tcsh")
 
-_PATHS: Final = frozenset({"TARGET", "PATH", "FILE", "FOLDER"})
+_PATHS: Final = frozenset({"TARGET", "PATH", "FILE", "FOLDER", "OLD", "NEW"})
 """Words that stand for a path in the help of an argument."""
 
 EXIT_CODES: Final = "exit codes: 0 printed, 2 the input is wrong, 3 a fault of meshfit\n"
@@ -38,7 +38,10 @@ def run(options: argparse.Namespace) -> Verdict:
     from meshfit.rules.registry import engine_names
 
     program = parser()
+    parsers = [*program.commands.values()]
     for command in program.commands.values():
+        parsers += vars(command).get("commands", {}).values()
+    for command in parsers:
         for action in command.arguments:
             if action.metavar in _PATHS:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]

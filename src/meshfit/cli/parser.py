@@ -28,6 +28,7 @@ class Parser(argparse.ArgumentParser):
         options, strange = self.parse_known_args(arguments)
         if strange:
             asked = self.commands.get(options.command, self)
+            asked = vars(asked).get("commands", {}).get(getattr(options, "action", None), asked)
             asked.error(f"unrecognized arguments: {' '.join(strange)}{asked._meant(strange)}")  # noqa: SLF001
         return options
 
