@@ -225,6 +225,7 @@ def _say(connection: Connection, kind: str, value: object) -> None:
     try:
         connection.send((kind, value))
     except OSError:
+        _end_in_peace()
         raise _GoneError from None
 
 
@@ -232,6 +233,7 @@ def _next_task(connection: Connection) -> Task:
     try:
         task: Task = connection.recv()
     except (EOFError, OSError):
+        _end_in_peace()
         raise _GoneError from None
     return task
 
@@ -242,4 +244,10 @@ def _told(fault: BaseException) -> str:
 
 
 def _leave(*_: object) -> NoReturn:
+    _end_in_peace()
     raise SystemExit
+
+
+def _end_in_peace() -> None:
+    """A second reason to end may not interrupt what the first one has to clean up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
