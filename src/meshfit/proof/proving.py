@@ -191,7 +191,7 @@ class _About:
 
         if self._facts is None:
             return ()
-        return tuple(dict.fromkeys(v.code for v in judged(self._facts, mesh, evidence=False).errors))
+        return tuple(dict.fromkeys(v.code for v in judged(self._facts, mesh).errors))
 
 
 def _facts_of(twin: Mapping[str, Any]) -> ModelFacts | None:
