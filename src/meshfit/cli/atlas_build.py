@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import signal
 import sys
 import time
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "configure_build"]
 
-_LIBRARIES: Final = ("torch", "transformers", "accelerate", "meshfit")
 _NAMED: Final = 20
 """Classes without a proof that are named with the reason; more are counted."""
 
@@ -56,13 +54,14 @@ def build(options: argparse.Namespace) -> Verdict:
     from meshfit.atlas.archive import atlas_bytes, evidence_in, merged
     from meshfit.atlas.journal import Journal
     from meshfit.atlas.telling import overview
+    from meshfit.proof.proving import versions
 
     begun = time.monotonic()
     for name, least in (("every", 1), ("offset", 0), ("jobs", 1)):
         if getattr(options, name) < least:
             raise MeshfitError(f"--{name} must be at least {least}, got {getattr(options, name)}")
     kept = evidence_in(options.onto) if options.onto else ()
-    journal = Journal(options.output.with_name(f"{options.output.name}.journal"), _versions())
+    journal = Journal(options.output.with_name(f"{options.output.name}.journal"), versions())
     if options.resume:
         journal.read()
     elif journal.path.exists():
@@ -134,18 +133,6 @@ def _tasks(options: argparse.Namespace, journal: Journal) -> tuple[Task, ...]:
     named = [name.strip() for name in (options.classes or "").split(",") if name.strip()]
     classes = picked(package, named) if named else all_classes(package)
     return left_to_do(classes[options.offset :: options.every], meshes, journal)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _failures(journal: Journal) -> str:
