@@ -58,7 +58,7 @@ def _of_run(row: dict[str, Any], run: dict[str, Any], sizes: dict[str, int]) -> 
         name: Compared("equal", (told >> 7 * number) % 8191 / 3e9, f"model.layers.{told % 3}.mlp.down_proj.weight")
         for number, name in enumerate(COMPARED)
     }
-    reason = (run.get("detail") or "").partition("\n")[0]
+    reason = "" if outcome is Outcome.WORKS else (run.get("detail") or "").partition("\n")[0]
     if outcome is Outcome.SILENT:
         compared["gradients"] = Compared("different", 0.25, "model.embed_tokens.weight")
         reason = reason or "the gradient of model.embed_tokens.weight differs by 0.25"

@@ -15,7 +15,7 @@ from meshfit.evidence import COMPARED, Compared, Evidence, Outcome
 
 RECORDED = (
     evidence(),
-    evidence(mesh="pp=2", placed={"stages": 2}),
+    evidence(mesh="pp=2", placed={"stages": 2, "layers": 4}, compared={"reload": Compared("different", 0.95)}),
     evidence(
         mesh="ep=2,tp=2",
         outcome=Outcome.CLEAN,
@@ -92,7 +92,7 @@ def test_of_a_class_it_tells_all(command: Command) -> None:
     assert [part.splitlines()[0] for part in parts] == ["tp=2: works", "pp=2: works", "tp=2,ep=2: clean error"]
     assert "  placed     28 of 38 body parameters sharded\n" in parts[0]
     assert "  compared   logits equal (1.2e-06) at lm_head.weight\n             gradients equal" in parts[0]
-    assert "  placed     2 stages hold a layer\n" in parts[1]
+    assert "  placed     2 stages hold a layer of 4\n" in parts[1]
     assert parts[2].splitlines()[1:5] == [
         "  step       load on rank 1",
         "  reason     ValueError: no ep_plan",
@@ -117,6 +117,11 @@ def test_filters_leave_a_line_for_each(command: Command, words: list[str], shown
     """By pattern, axes, outcome, and all of them."""
     code, out, _ = command.on_recorded("show", *words)
     assert (code, listed(out)) == (0, shown)
+
+
+def test_a_mesh_that_works_may_have_a_but(command: Command) -> None:
+    """Tokens and reloads decide nothing, and are told."""
+    assert command.on_recorded("show", "*", "--axis", "pp")[1].splitlines()[1].endswith("works    but reload different")
 
 
 def test_json_is_the_evidence_itself(command: Command) -> None:

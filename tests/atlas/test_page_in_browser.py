@@ -13,7 +13,7 @@ from tests.atlas.made import evidence, whole_atlas
 from tests.atlas.test_page import HOSTILE
 
 from meshfit.atlas.page import page
-from meshfit.evidence import Evidence, Outcome
+from meshfit.evidence import Compared, Evidence, Outcome
 
 if TYPE_CHECKING:
     from selenium import webdriver
@@ -31,6 +31,7 @@ def recorded() -> Iterator[Evidence]:
         refused = each.outcome.works is False
         yield replace(each, refused_by=("TP001",) if refused is (number % 61 > 0) else ())
     yield evidence("HostileForCausalLM", outcome=Outcome.HANG, step="forward", reason=HOSTILE, notes=(HOSTILE,))
+    yield evidence("ButForCausalLM", "pp=2", compared={"reload": Compared("different", 0.95)})
     yield evidence("SeveralForCausalLM")
     yield evidence("SeveralForCausalLM", "tp=4", Outcome.LATE, step="forward", reason="four are too many", rank=3)
 
@@ -135,7 +136,7 @@ def test_it_loads_within_a_second_and_fetches_nothing(atlas: Page) -> None:
         times.append(atlas.ask("performance.getEntriesByType('navigation')[0].loadEventEnd"))
     assert 0 < min(times) < 1000
     assert atlas.ask("performance.getEntriesByType('resource').length") == 0
-    assert len(atlas.shown) == 332
+    assert len(atlas.shown) == 333
 
 
 def test_a_slash_leads_to_the_search_and_escape_clears_it(atlas: Page) -> None:
@@ -144,9 +145,9 @@ def test_a_slash_leads_to_the_search_and_escape_clears_it(atlas: Page) -> None:
     assert (atlas.focus, atlas.fragment) == ("Search classes and reasons", "#q=Qwen3+moe")
     assert atlas.shown
     assert all("qwen3" in name.lower() and "moe" in name.lower() for name in atlas.shown)
-    assert atlas.find("#count").text == f"{len(atlas.shown)} of 332 classes"
+    assert atlas.find("#count").text == f"{len(atlas.shown)} of 333 classes"
     atlas.press("ESCAPE")
-    assert (len(atlas.shown), atlas.fragment) == (332, "")
+    assert (len(atlas.shown), atlas.fragment) == (333, "")
     atlas.press("four are too many")
     assert atlas.shown == ["SeveralForCausalLM"]
 
@@ -156,7 +157,7 @@ def test_nothing_found_is_said_and_left_by_a_button(atlas: Page) -> None:
     atlas.press("/", "zzzz")
     assert (atlas.shown, atlas.find("#nothing").is_displayed()) == ([], True)
     atlas.find("#reset").click()
-    assert len(atlas.shown) == 332
+    assert len(atlas.shown) == 333
 
 
 def test_a_column_sorts_both_ways(atlas: Page) -> None:
@@ -190,7 +191,7 @@ def test_axis_and_outcome_filter_together(atlas: Page) -> None:
 def test_where_rules_say_otherwise_can_be_asked_for(atlas: Page) -> None:
     """Each such cell has a mark, and the dialog says what the rules said."""
     atlas.find("#disagree").click()
-    assert 0 < len(atlas.shown) == len(atlas.texts("#atlas tr:not([hidden]):has(td .mark)")) < 332
+    assert 0 < len(atlas.shown) == len(atlas.texts("#atlas tr:not([hidden]):has(td .mark)")) < 333
     atlas.find("tr:not([hidden]) button.cell:not(.dim)").click()
     assert "unlike what happened" in atlas.find("dialog .body").text
 
@@ -200,11 +201,11 @@ def test_a_link_shows_what_its_sender_saw(atlas: Page) -> None:
     fragment = "#q=for&axis=pp&outcome=works&sort=-pp&open=LlamaForCausalLM%2Fpp"
     atlas.open(fragment)
     assert atlas.title == "LlamaForCausalLM Pipeline parallelism"
-    assert (len(atlas.shown), atlas.fragment) == (92, fragment)
+    assert (len(atlas.shown), atlas.fragment) == (93, fragment)
     atlas.ask("location.hash = '#q=llama'")
     assert (atlas.title, all("lama" in name for name in atlas.shown)) == ("", True)
     atlas.open("#axis=zz&outcome=zz&sort=zz&open=No%2Fzz")
-    assert (len(atlas.shown), atlas.title, atlas.fragment) == (332, "", "")
+    assert (len(atlas.shown), atlas.title, atlas.fragment) == (333, "", "")
 
 
 def test_keys_lead_through_the_table_into_a_cell_and_back(atlas: Page) -> None:
@@ -241,6 +242,15 @@ def test_several_proofs_of_one_axis_are_all_told(atlas: Page) -> None:
     cell.click()
     told = atlas.find("dialog .body").text
     assert ("tp=2" in told, "tp=4" in told, "forward, rank 3 first" in told) == (True, True, True)
+
+
+def test_what_works_may_have_a_but(atlas: Page) -> None:
+    """A mark in the table, the words in the dialog."""
+    cell = atlas.find("button.cell[data-class='ButForCausalLM']")
+    assert cell.text.split()[1] == "works*"
+    assert cell.get_attribute("aria-label").startswith("ButForCausalLM, pp: works but reload different")
+    cell.click()
+    assert "but reload different" in atlas.find("dialog pre").text
 
 
 def test_text_of_a_proof_is_text(atlas: Page) -> None:

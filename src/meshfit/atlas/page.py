@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from meshfit.atlas.rows import Pool
-from meshfit.atlas.telling import axes_in, libraries_text, placed_text
+from meshfit.atlas.telling import axes_in, but_text, libraries_text, placed_text
 from meshfit.evidence import Evidence, Outcome
 from meshfit.mesh import AXIS_WORDS, MeshSpec
 
@@ -17,7 +17,7 @@ __all__ = ["page"]
 _TEMPLATE: Final = Path(__file__).parent / "template"
 _SCRIPTS: Final = ("state.js", "table.js", "evidence.js", "page.js")
 _SHORT: Final = {
-    Outcome.WORKS: ("works", "✓", "equals one process in all that was compared"),
+    Outcome.WORKS: ("works", "✓", "equals one process in logits, loss and gradients, as far as the axis has them"),
     Outcome.SILENT: ("silent", "≠", "ran to the end and computed something else than one process"),
     Outcome.HANG: ("hang", "∞", "ranks waited for each other until the limit"),
     Outcome.LATE: ("late", "✕", "raised after the weights had loaded, or a rank died"),
@@ -83,7 +83,7 @@ def _cell(evidence: Evidence, outcome: int, pool: Pool) -> list[Any]:
         outcome,
         number(str(evidence.mesh)),
         number(evidence.step),
-        number(evidence.reason),
+        number(evidence.reason or but_text(evidence)),
         evidence.rank,
         compared,
         number(placed_text(evidence.placed)),

@@ -13,6 +13,7 @@ from meshfit.evidence import Compared, Evidence, Outcome
 __all__ = [
     "AXES",
     "axes_in",
+    "but_text",
     "changed",
     "detail",
     "disagreeing",
@@ -113,12 +114,21 @@ def placed_text(placed: Mapping[str, int]) -> str:
     if {"sharded", "body"} <= rest.keys():
         told.append(f"{rest.pop('sharded')} of {rest.pop('body')} body parameters sharded")
     if "stages" in rest:
-        told.append(f"{rest.pop('stages')} stages hold a layer")
+        layers = f" of {rest.pop('layers')}" if "layers" in rest else ""
+        told.append(f"{rest.pop('stages')} stages hold a layer{layers}")
     if {"experts", "all experts"} <= rest.keys():
         told.append(f"{rest.pop('experts')} of {rest.pop('all experts')} experts on the fullest rank")
     if "tokens" in rest:
         told.append(f"{rest.pop('tokens')} tokens a rank")
     return ", ".join([*told, *(f"{name} {count}" for name, count in rest.items())])
+
+
+def but_text(evidence: Evidence) -> str:
+    """What went wrong beside a mesh that works: tokens and reloads decide nothing; empty where nothing did."""
+    wrong = [
+        f"{name} {each.state}" for name, each in evidence.compared.items() if each.state in ("different", "failed")
+    ]
+    return f"but {', '.join(wrong)}" if wrong and evidence.outcome is Outcome.WORKS else ""
 
 
 def _comparisons(compared: Mapping[str, Compared]) -> list[str]:
@@ -179,7 +189,7 @@ def _said(evidence: Evidence) -> str:
 
 
 def _why(evidence: Evidence) -> str:
-    told = " ".join(evidence.reason.split())
+    told = " ".join(evidence.reason.split()) or but_text(evidence)
     return textwrap.shorten(f"{evidence.step}: {told}", _WIDTH, placeholder=" ...") if evidence.step else told
 
 

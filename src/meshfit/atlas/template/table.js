@@ -9,11 +9,12 @@ function cellHtml(one, axis) {
   const cell = worst(cells);
   const { word, sign, name } = cell.outcome;
   const differs = cells.some((each) => each.disagrees);
-  const label = `${one.name}, ${axis.name}: ${name}${differs ? ", rules say otherwise" : ""}`;
+  const but = word === "works" ? cell.reason : "";
+  const label = `${one.name}, ${axis.name}: ${name}${but && ` ${but}`}${differs ? ", rules say otherwise" : ""}`;
   const more = cells.length > 1 ? ` <small>×${cells.length}</small>` : "";
   return `<td role="gridcell" data-axis="${escaped(axis.name)}"><button type="button" class="cell ${word}" tabindex="-1"`
     + ` data-class="${escaped(one.name)}" data-axis="${escaped(axis.name)}" aria-label="${escaped(label)}"`
-    + ` aria-haspopup="dialog"><b aria-hidden="true">${sign}</b> ${word}${more}`
+    + ` aria-haspopup="dialog"><b aria-hidden="true">${sign}</b> ${word}${but && "*"}${more}`
     + `${differs ? '<span class="mark" aria-hidden="true">◆</span>' : ""}</button></td>`;
 }
 
