@@ -94,9 +94,9 @@ def test_a_class_that_is_not_there_has_no_evidence(tmp_path: Path) -> None:
 
 def test_evidence_comes_in_the_order_of_the_axes(tmp_path: Path) -> None:
     """tp, pp, then experts, however it was found."""
-    meshes = ("ep=2,tp=2", "pp=2", "tp=2")
+    meshes = ("ep=2,dp_shard=2", "ep=2,tp=2", "pp=2", "tp=4", "tp=2")
     found = written(tmp_path / "a", *(evidence(mesh=mesh) for mesh in meshes)).of("LlamaForCausalLM")
-    assert [each.axes for each in found] == ["tp", "pp", "ep+tp"]
+    assert [str(each.mesh) for each in found] == ["tp=2", "tp=4", "pp=2", "tp=2,ep=2", "ep=2,dp_shard=2"]
 
 
 def test_later_evidence_takes_the_place_of_earlier_on_the_same_question() -> None:

@@ -167,7 +167,8 @@ def _order(evidence: Evidence) -> tuple[object, ...]:
     first = next((number for number, axis in enumerate(AXES) if axis in mesh.used), len(AXES))
     # an ep mesh also uses tp or fsdp: it follows those
     place = len(AXES) if "ep" in mesh.used else first
-    return (evidence.target, place, [mesh.size(axis) for axis in AXES], evidence.engine, evidence.structure)
+    unused = [axis not in mesh.used for axis in AXES]
+    return (evidence.target, place, unused, [mesh.size(axis) for axis in AXES], evidence.engine, evidence.structure)
 
 
 def _refuse_other_formats(header: Any, path: Path) -> None:
