@@ -22,7 +22,7 @@ function whyHtml(one, axis) {
   const cells = one.cells.get(axis.name);
   const cell = cells && worst(cells);
   return `<td role="gridcell" class="step">${escaped(cell ? cell.step : "")}</td>`
-    + `<td role="gridcell" class="why">${escaped(cell ? cell.reason.slice(0, 240) : "")}</td>`;
+    + `<td role="gridcell" class="why"><span>${escaped(cell ? cell.reason : "")}</span></td>`;
 }
 
 function headHtml(name, label, title) {
@@ -47,7 +47,8 @@ function drawBody() {
   const columns = shownAxes();
   table.classList.toggle("single", Boolean(state.axis));
   table.tBodies[0].innerHTML = classes.map((one) =>
-    `<tr role="row"><th scope="row" role="rowheader">${escaped(one.name)}</th>`
+    `<tr role="row"><th scope="row" role="rowheader" aria-label="${escaped(one.name)}">`
+    + `${escaped(one.name).replace(/(?=For[A-Z])/, "<wbr>")}</th>`
     + columns.map((axis) => cellHtml(one, axis)).join("")
     + `${state.axis ? whyHtml(one, columns[0]) : ""}</tr>`).join("");
   [...table.tBodies[0].rows].forEach((row, number) => { classes[number].row = row; });
