@@ -18,10 +18,10 @@ MESHES: Final = ("tp", "pp", "ep+tp", "ep+fsdp", "fsdp", "cp")
 """The axes that a sweep asks for when it is not told."""
 
 _HEADS: Final = (
-    *("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "MASKED_LM", "PRETRAINING"),
+    *("CAUSAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "MASKED_LM"),
     "SPEECH_SEQ_2_SEQ",
 )
-"""The auto mappings of the models that read or write tokens with a head of their own."""
+"""The auto mappings of the models that write tokens."""
 _AXIS_OF: Final = {"fsdp": "dp_shard", "ddp": "dp_replicate"}
 
 

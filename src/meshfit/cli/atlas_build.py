@@ -33,7 +33,7 @@ def configure_build(parser: argparse.ArgumentParser) -> None:
         default=Path("transformers.atlas"),
         help="where to write it (default: %(default)s)",
     )
-    parser.add_argument("--classes", metavar="A,B", help="these classes alone (default: all that make text)")
+    parser.add_argument("--classes", metavar="A,B", help="these classes alone (default: all that write text)")
     parser.add_argument("--every", metavar="N", type=int, default=1, help="only each Nth class")
     parser.add_argument("--offset", metavar="K", type=int, default=0, help="with --every: begin at the Kth (from 0)")
     parser.add_argument(
