@@ -161,3 +161,10 @@ def test_sizes_that_a_config_leaves_open_can_be_filled() -> None:
     twin = shrink({**BIG, **open_sizes}, Moduli(), Attempt(filled=True))
     assert twin["head_dim"] * twin["num_attention_heads"] == twin["hidden_size"]
     assert twin["n_routed_experts"] > twin["num_experts_per_tok"] > 0
+
+
+def test_the_part_of_a_head_that_turns_stays_in_proportion() -> None:
+    """Latent heads: the sizes add up as before, and the turning part is as large against the other."""
+    twin = small(head_dim=192, qk_head_dim=192, qk_nope_head_dim=128, qk_rope_head_dim=64, v_head_dim=128)
+    assert twin["qk_rope_head_dim"] * 2 == twin["qk_nope_head_dim"]
+    assert twin["qk_head_dim"] == twin["head_dim"] == twin["qk_nope_head_dim"] + twin["qk_rope_head_dim"]

@@ -94,6 +94,9 @@ def offers(model: Any, length: int = LENGTH, *, cached: bool = True) -> Iterator
         streams = dict(_entries(model.config.to_dict())).get("num_codebooks")
         if type(streams) is int:
             choices.append({"input_ids": tokens_for(model, length, texts=BATCH * streams)})
+        end = getattr(model.config, "eos_token_id", None)
+        if type(end) is int:
+            choices.append({**choices[0], "input_ids": torch.cat([ids[:, :-1], torch.full_like(ids[:, :1], end)], 1)})
         if not cached:
             choices = [{**choice, "use_cache": False} for choice in choices] if "use_cache" in takes or any_name else []
         yield from choices

@@ -8,7 +8,7 @@ from math import lcm
 from typing import Any, Final, NamedTuple
 
 from meshfit.proof.layer_lists import PER_LAYER, LayerChoice, choose_layers
-from meshfit.proof.shrunk_widths import Widths
+from meshfit.proof.shrunk_widths import Widths, sectioned
 from meshfit.proof.size_roles import role_of
 
 __all__ = ["ATTEMPTS", "VOCABULARY", "Attempt", "Moduli", "is_small", "moduli", "shrink"]
@@ -47,10 +47,13 @@ class Attempt(NamedTuple):
 
     Args:
         widths, counts, vocabulary, layers: made smaller; the rest stays as it is.
+        towers: parts without a vocabulary, such as one that sees, lose layers too.
         periods: layers that repeat do so after two, instead of keeping as many layers as show the period.
         windows: layers see less than a whole text.
         even: encoder and decoder get equally many layers.
+        padded: there is a token that pads, which classifiers of several texts ask for.
         filled: sizes that the config leaves open are set, as every published config of the kind does.
+        sections: the positions of text, height and width share the rotary pairs, which a class may take for granted.
         decoder: the model is one, where it may be an encoder.
     """
 
@@ -58,21 +61,28 @@ class Attempt(NamedTuple):
     counts: bool = True
     vocabulary: bool = True
     layers: bool = True
+    towers: bool = True
     periods: bool = True
     windows: bool = True
     even: bool = False
+    padded: bool = False
     filled: bool = False
+    sections: bool = False
     decoder: bool = False
 
 
 ATTEMPTS: Final = (
     Attempt(),
+    Attempt(padded=True),
     Attempt(filled=True),
     Attempt(periods=False),
     Attempt(even=True),
     Attempt(decoder=True),
+    Attempt(padded=True, filled=True),
+    Attempt(filled=True, sections=True),
+    Attempt(towers=False),
     Attempt(windows=False),
-    Attempt(windows=False, periods=False, filled=True, vocabulary=False),
+    Attempt(windows=False, periods=False, padded=True, filled=True, vocabulary=False),
     Attempt(widths=False, counts=False),
     Attempt(widths=False, counts=False, vocabulary=False, decoder=True),
 )
@@ -122,14 +132,18 @@ def shrink(values: Mapping[str, Any], over: Moduli, attempt: Attempt = ATTEMPTS[
         changed = {**part, **counts[number]}
         if widths is not None:
             changed.update(widths.of(number))
-        if attempt.layers:
+        if attempt.layers and (attempt.towers or _whole(part, "vocabulary")):
             changed.update(_layers(part, over, periods=attempt.periods))
             if attempt.even:
                 depths = _whole(changed, "layers")
                 changed.update(dict.fromkeys(depths, max(depths.values(), default=0)))
         changed.update(_positions(part, windows=attempt.windows))
+        if attempt.padded and part.get("pad_token_id", 0) is None:
+            changed["pad_token_id"] = 0
         if attempt.filled:
             changed.update(_filled(changed))
+        if attempt.sections:
+            changed.update(sectioned(changed))
         if attempt.decoder and part.get("is_decoder") is False:
             changed["is_decoder"] = True
         if tokens is not None:
@@ -286,12 +300,13 @@ def _positions(part: Mapping[str, Any], *, windows: bool) -> dict[str, Any]:
 def _filled(part: Mapping[str, Any]) -> dict[str, Any]:
     """Sizes for what the config leaves open, though some classes cannot be built without them."""
     heads, hidden, depth = (part.get(key) for key in ("num_attention_heads", "hidden_size", "num_hidden_layers"))
-    if not (type(heads) is int and type(hidden) is int and type(depth) is int):
-        return {}
-    made = {
-        "head_dim": hidden // heads,
-        "num_key_value_heads": heads,
-        "layer_types": ["full_attention"] * depth,
+    made: dict[str, Any] = {}
+    if type(heads) is int and type(hidden) is int:
+        made.update(head_dim=hidden // heads, num_key_value_heads=heads)
+    if type(depth) is int:
+        made["layer_types"] = ["full_attention"] * depth
+    made |= {
+        "vocab_size": VOCABULARY,
         **{key: 4 for key in part if role_of(key) == "experts"},
         **{key: 2 for key in part if role_of(key) == "topk"},
         **{key: 1 for key in part if key.endswith("shared_experts")},

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from meshfit.proof.size_roles import family, role_of
 
-__all__ = ["Widths"]
+__all__ = ["Widths", "sectioned"]
 
 _HIDDEN: Final = ("hidden_size", "d_model", "n_embd", "dim", "hidden_dim", "embed_dim", "emb_dim", "embedding_size")
 """Keys of the width of the residual stream, the surest first."""
@@ -98,7 +98,7 @@ class Widths:
             role = role_of(key)
             if type(value) is not int or value <= 0 or role not in ("head_dim", "rope_dim"):
                 continue
-            found[key] = min(value, unit // 2 if role == "rope_dim" else unit)
+            found[key] = min(value, _turning(part, value, unit) if role == "rope_dim" else unit)
             for count in counts:
                 spread = part[count] * value
                 same = role_of(count) == "heads" and family(count) == family(key)
@@ -144,6 +144,14 @@ def _rotary_unit(part: Mapping[str, Any]) -> int:
     return next(fitting, 16)
 
 
+def _turning(part: Mapping[str, Any], size: int, unit: int) -> int:
+    """The size of the part of a head that turns, in proportion to the part that does not."""
+    still = part.get("qk_nope_head_dim")
+    if type(still) is not int or still <= 0:
+        return unit // 2
+    return max(4, round(unit * size / max(still, size) / 4) * 4)
+
+
 def _sections(part: Mapping[str, Any]) -> list[list[int]]:
     tables = [part, *(part[key] for key in _ROPE if isinstance(part.get(key), Mapping))]
     return [table["mrope_section"] for table in tables if isinstance(table.get("mrope_section"), list)]
@@ -168,6 +176,15 @@ def _rotary(
         elif name in (*_ROPE, "mrope_section"):
             found[name] = _table(value, before, after)
     return found
+
+
+def sectioned(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Rotary tables with three sections, for a config that leaves them to its class."""
+    heads, hidden, table = part.get("num_attention_heads"), part.get("hidden_size"), part.get("rope_parameters")
+    if type(heads) is not int or type(hidden) is not int or not isinstance(table, Mapping) or _sections(part):
+        return {}
+    pairs = int((part.get("head_dim") or hidden // heads) * _share(part)) // 2
+    return {"rope_parameters": {**table, "mrope_section": _divided([3, 3, 2], pairs)}} if pairs >= 3 else {}
 
 
 def _table(value: Any, before: int, after: int) -> Any:

@@ -29,6 +29,7 @@ _SPELLINGS: Final[tuple[tuple[Role, str], ...]] = (
     ("period", r"^cross_attention_f|^n_layers_per_attn_res_block$"),
     ("layers", r"(?:^|_)(?:num_hidden_layers|num_layers|n_layers?|encoder_layers|decoder_layers|depth|layers)$"),
     ("layers", r"^num_(?:\w+_)?layers$|num_layers_per_stack$|^num_hidden_groups$"),
+    ("rope_dim", r"rope_head_dim$|pe_head_dim$"),
     ("head_dim", r"(?:^|_)(?:head_?dim|d_kv|kv_channels|d_head|dim_head|head_size|head_dims|headdim)$"),
     ("heads", r"(?:^|_)(?:num|n|attention|kv|index)?_?heads?(?:_kv)?$|(?:^|_)heads$|^num_query_groups$|^n_head_kv$"),
     ("heads", r"^(?:mamba_)?n_?groups$"),
@@ -36,14 +37,13 @@ _SPELLINGS: Final[tuple[tuple[Role, str], ...]] = (
     ("groups", r"^(?:n_group|num_expert_group|topk_group)$"),
     ("other", r"shared_experts$|zero_expert"),
     ("experts", r"(?:^|_)(?:num|n)_(?:local_|routed_|moe_)?experts$|^moe_num_experts$|_experts$"),
-    ("rope_dim", r"rope_head_dim$|pe_head_dim$"),
     ("rotary", r"^rotary_n?dims?$"),
     ("positions", r"(?:max_position_embeddings|n_positions|max_seq_len|max_sequence_length|n_ctx)$"),
     ("window", r"^(?:\w+_)?(?:sliding_window|sliding_window_size|attention_chunk_size|local_attention|index_topk)$"),
     ("window", r"^(?:mamba_)?chunk_size$|^attention_window(?:_size)?$|attn_chunk_length$"),
-    ("other", r"image|patch|stride|window|chunk|block|seq|position|max_|pool|pretrain|sampl|crop|grid|_per_(?!layer)"),
-    ("other", r"group_size|num_labels|num_class|resolution|kernel"),
-    ("width", r"size|dim|width|rank|channels|inner|ffn|embd|d_model|d_?ff|hidden|features|units|state|d_ssm"),
+    ("other", r"image|patch|stride|window|chunk|block|seq|position|max_|pool(?!er)|pretrain|sampl|crop|grid"),
+    ("other", r"_per_(?!layer)|group_size|num_labels|num_class|resolution|kernel"),
+    ("width", r"size|dim|width|rank|inner|ffn|embd|d_model|d_latents|d_?ff|hidden|features|units|state|d_ssm"),
 )  # fmt: skip
 
 _COMPILED: Final = tuple((role, re.compile(pattern)) for role, pattern in _SPELLINGS)
