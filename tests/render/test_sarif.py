@@ -87,6 +87,7 @@ def test_every_rule_brings_its_description(code: str) -> None:
     assert told["properties"]["consequence"] == rule.consequence.value
     assert told["fullDescription"]["text"].startswith(f"{told['shortDescription']['text']} Why: ")
     assert told["help"]["text"].startswith(f"{code} {rule.slug}")
+    assert told["help"]["markdown"].startswith(f"## {code} {rule.slug}\n\n**")
 
 
 def test_a_mistake_of_a_file_is_a_rule_too() -> None:

@@ -177,7 +177,7 @@ def test_sizes_point_at_the_file_or_at_the_default(tmp_path: Path) -> None:
         (config(n_layer=True), "n_layer must be a whole number, got True"),
         (config(num_attention_heads=[4, 4]), "must be a whole number, got"),
         (config(num_attention_heads=0), "num_attention_heads must be at least 1, got 0"),
-        (config(n_layer=-1), None),
+        (config(n_layer=-1), "n_layer must be at least 0, got -1"),
         (config(n_layer=10**12), None),
         (config(layer_types={"a": 1}), None),
     ],

@@ -96,7 +96,7 @@ def _rule(notice: Notice, described: Description | None) -> dict[str, Any]:
             "defaultConfiguration": {"level": notice.severity.value},
             "properties": {"consequence": _consequence(notice)},
         }
-    from meshfit.rules.explain import explanation, rule_text
+    from meshfit.rules.explain import explanation, rule_section, rule_text
 
     explained = [explanation(rule) for rule in rules]
     first = rules[0]
@@ -106,7 +106,7 @@ def _rule(notice: Notice, described: Description | None) -> dict[str, Any]:
         "shortDescription": {"text": explained[0].formula},
         "fullDescription": {"text": " ".join(dict.fromkeys(f"{part.formula} Why: {part.why}" for part in explained))},
         **_help_uri(f"{first.code}-{first.slug}".lower()),
-        "help": {"text": rule_text(rules)},
+        "help": {"text": rule_text(rules), "markdown": rule_section(rules)},
         "defaultConfiguration": {"level": first.severity.value},
         "properties": {
             "consequence": first.consequence.value,

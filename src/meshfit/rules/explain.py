@@ -11,7 +11,16 @@ from meshfit.mesh import AXIS_WORDS
 from meshfit.rules.example import Example, broken, example_of
 from meshfit.rules.registry import Rule, all_rules, rules_for
 
-__all__ = ["Explanation", "explanation", "judged_under", "rule_page", "rule_table", "rule_text", "to_dict"]
+__all__ = [
+    "Explanation",
+    "explanation",
+    "judged_under",
+    "rule_page",
+    "rule_section",
+    "rule_table",
+    "rule_text",
+    "to_dict",
+]
 
 _SECTION: Final = re.compile(r"^(Why|Source): ", re.MULTILINE)
 _WIDTH: Final = 100
@@ -119,7 +128,7 @@ def rule_page() -> str:
     Raises:
         ValueError: a docstring lacks its formula, `Why:` or `Source:`.
     """
-    return "\n".join([_INTRODUCTION, *_index(), *_sections()]).rstrip() + "\n"
+    return "\n".join([_INTRODUCTION, *_index(), *_sections(all_rules())]).rstrip() + "\n"
 
 
 _INTRODUCTION = """# Rules
@@ -164,9 +173,14 @@ def _index() -> Iterator[str]:
     yield ""
 
 
-def _sections() -> Iterator[str]:
+def rule_section(rules: Iterable[Rule]) -> str:
+    """The rules of one code as Markdown, as they stand on the page of rules."""
+    return "\n".join(_sections(rules)).rstrip()
+
+
+def _sections(rules: Iterable[Rule]) -> Iterator[str]:
     previous = ""
-    for rule in all_rules():
+    for rule in rules:
         if rule.code != previous:
             yield f"## {rule.code} {rule.slug}"
             yield ""

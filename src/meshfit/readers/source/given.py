@@ -30,6 +30,9 @@ SIZES: Final = (
 
 _POSITIVE: Final = frozenset({"hidden_size", "num_attention_heads", "num_key_value_heads"})
 
+_COUNTS: Final = frozenset({"num_hidden_layers", "vocab_size"})
+"""Sizes that may be nothing, but not less."""
+
 
 def refuse_wrong_sizes(config: ConfigObject, values: Mapping[str, Any], origin: Callable[[str], Origin]) -> None:
     """Check the sizes that the file gives, those of its parts included.
@@ -40,7 +43,7 @@ def refuse_wrong_sizes(config: ConfigObject, values: Mapping[str, Any], origin: 
         origin: JSON pointer -> place in the file.
 
     Raises:
-        TargetError: a size is no whole number, or a head count is below 1; the message names place and value.
+        TargetError: a size is no whole number, or is smaller than can be; the message names place and value.
     """
     mapping = _attribute_map(config)
     for size in SIZES:
@@ -75,6 +78,8 @@ def refuse_wrong_size(
         raise TargetError(f"{place} must be a whole number, got {value!r:.60} ({type(value).__name__})")
     if whole and value < 1 and size in _POSITIVE:
         raise TargetError(f"{place} must be at least 1, got {value}")
+    if whole and value < 0 and size in _COUNTS:
+        raise TargetError(f"{place} must be at least 0, got {value}")
 
 
 def _declared_types(config: ConfigObject, name: str) -> frozenset[str] | None:
