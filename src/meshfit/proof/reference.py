@@ -53,9 +53,14 @@ def make_reference(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
         return _observed(rank, model, inputs, folder, {"config": {}, "sizes": {}})
     first: ProofError | None = None
     configs = [payload["config"], *payload.get("fallbacks", ())]
+    unbuilt: set[int] = set()
     for cached, (number, values) in product((True, False), enumerate(configs)):
+        if number in unbuilt:
+            continue
+        unbuilt.add(number)
         try:
             model = _built(rank, class_, values, folder)
+            unbuilt.remove(number)
             inputs = _inputs(rank, model, payload, cached=cached)
         except ProofError as fault:
             first = first or fault
