@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from mypy.nodes import Expression, FuncItem
 
+    from meshfit_mypy.texts import Text
+
 __all__ = ["BINDS_INSIDE", "Targets"]
 
 _NAMESPACES: Final = frozenset({"globals", "locals", "vars"})
@@ -48,7 +50,7 @@ _NAMESPACES: Final = frozenset({"globals", "locals", "vars"})
 class Targets:
     """Notes the bindings of targets, and of what binds inside an expression."""
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: Text | None) -> None:
         self.found = Bindings(text)
         self.owner: TypeInfo | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
@@ -33,7 +34,7 @@ from mypy.patterns import AsPattern, ClassPattern, MappingPattern, OrPattern, Se
 
 from meshfit.readers.class_summary import RELEVANT
 from meshfit_mypy.binding_targets import BINDS_INSIDE, Targets
-from meshfit_mypy.bindings import ITEM, OPAQUE, Bindings
+from meshfit_mypy.bindings import ITEM, OPAQUE, Bindings, has_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,21 +56,26 @@ _APART: Final = re.compile(rf"\.[\s\\]+(?:{'|'.join(sorted(RELEVANT))})\b".encod
 
 def walk(statements: Iterable[Statement], text: Text | None = None) -> Bindings:
     """What the statements of a file bind; with its text, functions are put off until they matter."""
-    if text is not None:
-        raw = text.raw
-        if not raw.isascii() or any(word in raw for word in _TELLING) or _APART.search(raw):
-            text = None  # a name may be spelled in other letters, or not at all
-    made = _Walk(text)
+    made = _Walk(text if text is None or _spells_all(text.raw) else None)
     made.statements(statements)
     return made.found
+
+
+def _spells_all(raw: bytes) -> bool:
+    """Whether a name that the file binds stands in it, letter by letter, and an attribute with its dot."""
+    for word in _TELLING:
+        if word in raw:
+            return False
+    return raw.isascii() and _APART.search(raw) is None
 
 
 class _Walk(Targets):
     """Collects bindings statement by statement; expressions are only searched for what binds inside them."""
 
     def __init__(self, text: Text | None) -> None:
-        super().__init__(b"" if text is None else text.raw)
+        super().__init__(text)
         self.text = text
+        self.classes = [] if text is None else text.lines_with(b"class ")
         self.function: FuncItem | None = None
         self.scope: dict[str, str] = {}
 
@@ -215,11 +221,10 @@ class _Walk(Targets):
             self.found.selves[function.arguments[0].variable] = function.info
         if not function.body.body:
             self.found.open_globals = True  # mypy strips bodies whose errors it will not show
-        text = self.text.of(function) if self.text is not None and self.function is None else None
-        if text is None or b"class " in text:
-            self.inside(function)
+        if self.waits(function) and not has_line(self.classes, function.line, function.end_line):
+            self.found.put_off(function, self.inside)
         else:
-            self.found.put_off(function, text, self.inside)
+            self.inside(function)
 
     def inside(self, function: FuncItem) -> None:
         self.parameters(function)
@@ -234,12 +239,17 @@ class _Walk(Targets):
         if cls.info:
             self.found.classes.append(cls.info)
         for expression in (*cls.decorators, *cls.base_type_exprs, *cls.keywords.values()):
-            self.search(expression)
-        text = self.text.of(cls) if self.text is not None and self.function is None else None
-        if text is None or text.count(b"class ") > 1:
-            self.body(cls)
+            if type(expression) in BINDS_INSIDE:
+                self.search(expression)
+        classes = self.classes
+        if self.waits(cls) and bisect_right(classes, cls.end_line or cls.line) - bisect_left(classes, cls.line) <= 1:
+            self.found.put_off(cls, self.body)
         else:
-            self.found.put_off(cls, text, self.body)
+            self.body(cls)
+
+    def waits(self, node: FuncItem | ClassDef) -> bool:
+        """Whether a function or class may be put off."""
+        return self.text is not None and self.function is None and self.text.holds(node)
 
     def body(self, cls: ClassDef) -> None:
         outer = self.owner, self.function, self.scope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import ClassDef, MemberExpr, NameExpr, TypeInfo, Var
@@ -10,9 +11,12 @@ from mypy.types import Instance, get_proper_type
 from meshfit_mypy.texts import keep, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import re
+    from collections.abc import Callable
 
     from mypy.nodes import Expression, FuncItem, MypyFile, Statement, SymbolNode
+
+    from meshfit_mypy.texts import Text
 
 __all__ = [
     "ANY",
@@ -23,6 +27,7 @@ __all__ = [
     "bindings_of",
     "bindings_so_far",
     "class_of",
+    "has_line",
     "makes_fields",
 ]
 
@@ -43,7 +48,7 @@ class Bindings:
     """Every binding of one file. Functions and classes may be put off until a name is asked for that they mention.
 
     Args:
-        text: the file's.
+        text: the file's; None: nothing is put off.
 
     Attributes:
         names: what is bound to each variable; a variable that is only declared has an empty list.
@@ -75,7 +80,7 @@ class Bindings:
         "stored",
     )
 
-    def __init__(self, text: bytes = b"") -> None:
+    def __init__(self, text: Text | None = None) -> None:
         self.names: dict[SymbolNode, list[Binding]] = {}
         self.attributes: dict[str, list[tuple[TypeInfo | None, Binding]]] = {}
         self.doubtful: set[str] = set()
@@ -87,12 +92,12 @@ class Bindings:
         self.stored: dict[SymbolNode, set[tuple[str, ...]]] = {}
         self.classes: list[TypeInfo] = []
         self._text = text
-        self._asked: set[bytes] = set()
-        self._later: dict[FuncItem | ClassDef, tuple[bytes, Callable[[Any], None]]] = {}
+        self._asked: set[object] = set()
+        self._later: dict[FuncItem | ClassDef, Callable[[Any], None]] = {}
 
-    def put_off(self, node: FuncItem | ClassDef, text: bytes, look: Callable[[Any], None]) -> None:
-        """Keep a function or class for later: its text, and what notes its bindings."""
-        self._later[node] = text, look
+    def put_off(self, node: FuncItem | ClassDef, look: Callable[[Any], None]) -> None:
+        """Keep a function or class for later, and what notes its bindings."""
+        self._later[node] = look
 
     def visit(self, line: int) -> None:
         """Look into what stands at a line."""
@@ -103,13 +108,18 @@ class Bindings:
 
     def learn(self, *names: str) -> None:
         """Look into what mentions any of these names, as the other methods do of what they are asked."""
-        if self._later:
-            self._search([name.encode() for name in names])
+        text = self._text
+        if text is not None and self._later:
+            new = [name for name in names if name not in self._asked]
+            self._asked.update(new)
+            self._look_at(sorted([line for name in new for line in text.lines_with(name.encode())]))
 
-    def learn_stores(self, attributes: Iterable[bytes]) -> None:
-        """Look into what may store into an attribute of these names, each with its dot."""
-        if self._later:
-            self._search(attributes)
+    def learn_matches(self, pattern: re.Pattern[bytes]) -> None:
+        """Look into what holds a match of a pattern."""
+        text = self._text
+        if text is not None and self._later and pattern not in self._asked:
+            self._asked.add(pattern)
+            self._look_at(text.lines_of([match.start() for match in pattern.finditer(text.raw)]))
 
     def bound(self, node: SymbolNode) -> list[Binding] | None:
         """What is bound to a variable, in the order of the file; None: the file never mentions it."""
@@ -140,26 +150,31 @@ class Bindings:
         """Whether it is a variable of a function that was looked into: nothing outside can bind it."""
         return node in self.names and "." not in node.fullname
 
-    def _search(self, words: Iterable[bytes]) -> None:
-        new = [word for word in words if word not in self._asked]
-        self._asked.update(new)
-        mentioned = [word for word in new if word in self._text]
-        while mentioned:
-            found = [node for node, (text, _) in self._later.items() if any(word in text for word in mentioned)]
+    def _look_at(self, lines: list[int]) -> None:
+        """Look into what stands at any of the lines, which ascend."""
+        while lines:
+            found = [node for node in self._later if has_line(lines, node.line, node.end_line)]
             for node in found:
                 self._look(node)
             if not any(isinstance(node, ClassDef) for node in found):
-                break
+                break  # a class puts off its methods anew
 
     def _look(self, node: FuncItem | ClassDef) -> None:
-        if node in self._later:
-            self._later.pop(node)[1](node)
+        look = self._later.pop(node, None)
+        if look is not None:
+            look(node)
 
     def are_related(self, one: TypeInfo, other: TypeInfo) -> bool:
         """Whether an object may be an instance of both classes."""
         if one in other.mro or other in one.mro:
             return True
         return any(one in cls.mro and other in cls.mro for cls in self.classes)
+
+
+def has_line(lines: list[int], first: int, last: int | None) -> bool:
+    """Whether any of the lines, which ascend, is one from `first` to `last`."""
+    at = bisect_left(lines, first)
+    return at < len(lines) and lines[at] <= (last or first)
 
 
 _kept: dict[str, tuple[list[Statement], Bindings]] = {}

@@ -113,14 +113,9 @@ def _lines(known: Text | None) -> list[int] | None:
         return None
     text = known.raw
     starts = [match.start() for match in _ATTRIBUTES.finditer(text)]
-    if any(word in text for word in (b"attr", b"__dict__", b"vars(")):  # rare, and sooner told than searched
+    if b"attr" in text or b"__dict__" in text or b"vars(" in text:  # rare, and sooner told than searched
         starts = sorted([*starts, *(match.start() for match in _BY_NAME.finditer(text))])
-    found, line, at = [], 1, 0
-    for start in starts:
-        line += text.count(b"\n", at, start)
-        at = start
-        found.append(line)
-    return found
+    return known.lines_of(starts) if starts else []
 
 
 def _walk(body: list[Any], lines: list[int] | None, unseen: list[int]) -> Iterator[Write]:

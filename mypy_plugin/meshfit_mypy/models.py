@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mypy.nodes import ARG_NAMED, ARG_POS, CallExpr, MemberExpr, NameExpr, RefExpr, SuperExpr, TypeInfo, Var
@@ -38,7 +39,7 @@ _BASES: Final = frozenset(
 
 _PROTOCOLS: Final = {f"meshfit.protocols.Supports{axis.upper()}": axis for axis in ("tp", "pp", "cp", "ep")}
 
-_SPELLED: Final = tuple(f".{name}".encode() for name in RELEVANT)
+_SPELLED: Final = re.compile(rf"\.(?:{'|'.join(sorted(RELEVANT))})".encode())
 """The attributes that facts rest on, as they are written to."""
 
 _OPEN: Final = (None, OPAQUE)
@@ -105,7 +106,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
-    found.learn_stores(_SPELLED)
+    found.learn_matches(_SPELLED)
     if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
@@ -147,7 +148,7 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     if isinstance(model, CallExpr):
         return False
     found, wanted = reader.bindings, frozenset(names)
-    found.learn_stores(_SPELLED)
+    found.learn_matches(_SPELLED)
     if not isinstance(model, NameExpr):
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy.nodes import ClassDef, FuncItem, MypyFile, Statement
     from mypy.options import Options
 
@@ -20,26 +22,44 @@ _shadowed: Final[set[str]] = set()
 
 
 class Text:
-    """Lines of a file.
+    """A file, asked where something stands in it.
 
     Args:
-        raw: the whole of it.
+        raw: the whole of it, its lines ended by line feeds.
     """
 
-    __slots__ = ("_lines", "raw")
+    __slots__ = ("_last", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self._lines: list[bytes] | None = None
+        self._last = 0
 
-    def of(self, node: FuncItem | ClassDef) -> bytes | None:
-        """The lines of a function or class; None where they cannot be told."""
-        if self._lines is None:
-            self._lines = self.raw.splitlines(keepends=True)
-        first, last = node.line, node.end_line
-        if last is None or not 0 < first <= last <= len(self._lines):
-            return None
-        return b"".join(self._lines[first - 1 : last])
+    def lines_with(self, word: bytes) -> list[int]:
+        """The line of each occurrence of a word, counted from 1, ascending."""
+        raw, size = self.raw, len(word)
+        found: list[int] = []
+        line, at, start = 1, 0, raw.find(word)
+        while start >= 0:
+            line += raw.count(b"\n", at, start)
+            found.append(line)
+            at, start = start, raw.find(word, start + size)
+        return found
+
+    def lines_of(self, starts: Iterable[int]) -> list[int]:
+        """The lines of ascending places."""
+        raw, found, line, at = self.raw, [], 1, 0
+        for start in starts:
+            line += raw.count(b"\n", at, start)
+            at = start
+            found.append(line)
+        return found
+
+    def holds(self, node: FuncItem | ClassDef) -> bool:
+        """Whether a function or class has its place in the text: what a plugin has made has none."""
+        if not self._last:
+            self._last = self.raw.count(b"\n") + 1
+        last = node.end_line
+        return last is not None and 0 < node.line <= last <= self._last
 
 
 def text_of(tree: MypyFile) -> Text | None:
@@ -56,9 +76,12 @@ def _read(path: str) -> Text | None:
         return None
     try:
         with open(path, "rb") as file:
-            return Text(file.read())
+            raw = file.read()
     except OSError:
         return None
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return Text(raw)
 
 
 def keep(kept: dict[str, Kept], name: str, value: Kept) -> None:
