@@ -61,3 +61,68 @@ def alone(rank: Rank, payload: dict[str, Any]) -> str:
     rank.step("alone")
     end(payload["how"])
     return "survived"
+
+
+def swallow(rank: Rank, payload: dict[str, Any]) -> None:
+    """Take memory without end, on one rank."""
+    rank.step("swallow")
+    taken = []
+    while rank.rank == 0:
+        taken.append(bytearray(b"x" * (16 << 20)))
+    time.sleep(600)
+
+
+def ask_for_too_much(rank: Rank, payload: dict[str, Any]) -> None:
+    """Ask for more memory than any machine has."""
+    bytearray(1 << 55)
+
+
+def print_gigabytes(rank: Rank, payload: dict[str, Any]) -> str:
+    """Print more than a gigabyte, through Python and past it."""
+    line = b"weights " * (1 << 17)
+    for _ in range(1 << 10):
+        os.write(1, line)
+    print("the last line")
+    return "printed"
+
+
+def leave_everything(rank: Rank, payload: dict[str, Any]) -> int:
+    """Leave a process in a session of its own, shared memory and a file behind, and die of SIGKILL if told."""
+    import subprocess
+    import tempfile
+    from multiprocessing.shared_memory import SharedMemory
+
+    tempfile.mkstemp()
+    memory = SharedMemory(name=f"{payload['name']}-{rank.rank}", create=True, size=1 << 20)
+    memory.buf[:4] = b"left"
+    subprocess.Popen(["sleep", "600"], start_new_session=True, close_fds=False)
+    end(payload["how"])
+    return rank.rank
+
+
+def say_ready(rank: Rank, payload: dict[str, Any]) -> None:
+    """Write a file, and sleep."""
+    rank.folder.joinpath("left").write_text("left", encoding="utf-8")
+    with open(f"{payload['ready']}-{rank.rank}", "w", encoding="utf-8"):  # noqa: PTH123 - a string says where
+        pass
+    time.sleep(600)
+
+
+def return_what_is_no_json(rank: Rank, payload: dict[str, Any]) -> object:
+    """A set is no JSON."""
+    return {1, 2}
+
+
+def echo(rank: Rank, payload: dict[str, Any]) -> dict[str, Any]:
+    """What was given."""
+    return payload
+
+
+def raise_what_cannot_tell_itself(rank: Rank, payload: dict[str, Any]) -> None:
+    """An error that fails to say what it is."""
+
+    class Mute(Exception):  # noqa: N818 - what happened
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    raise Mute

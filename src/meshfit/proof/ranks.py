@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -43,7 +44,10 @@ PRELOAD: Final = (
 
 _START_SECONDS: Final = 300.0
 _LATE: Final = 15.0
-"""Seconds a run may take longer than its limit before its pool is given up."""
+"""Seconds a run may take longer than its limit before its pool is given up, and a killed process until it is gone."""
+
+_OBEY: Final = 10.0
+"""Seconds for the zygote to kill its ranks, clear up and exit."""
 
 _OTHER_RANKS: Final = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"),
@@ -154,27 +158,27 @@ class _Zygote:
     def __init__(self, preload: Sequence[str], start: str) -> None:
         self._ready = False
         self._runs = 0
-        self._folder = tempfile.mkdtemp(prefix="meshfit-ranks-")
-        self._link, theirs = socket.socketpair()
-        given = {
-            "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100 - an empty entry is where we are
-            "link": theirs.fileno(),
-            "folder": self._folder,
-            "preload": preload,
-            "start": start,
-        }
-        with theirs, self._log().open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
-                [sys.executable, "-c", BOOT, json.dumps(given)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(theirs.fileno(),),
-                env=_environment(),
-                start_new_session=True,  # Ctrl-C at a terminal is ours to handle
-            )
-        self._process = process
-        self.end = weakref.finalize(self, _end, process, self._link, self._folder)
+        with _no_interruption():
+            self._folder = tempfile.mkdtemp(prefix="meshfit-ranks-")
+            self._link, theirs = socket.socketpair()
+            given = {
+                "path": [os.path.abspath(entry) for entry in sys.path],  # noqa: PTH100 - an empty entry is where we are
+                "link": theirs.fileno(),
+                "folder": self._folder,
+                "preload": preload,
+                "start": start,
+            }
+            with theirs, self._log().open("wb") as log:
+                process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+                    [sys.executable, "-c", BOOT, json.dumps(given)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(theirs.fileno(),),
+                    env=_environment(),
+                    start_new_session=True,  # Ctrl-C at a terminal is ours to handle
+                )
+            self.end = weakref.finalize(self, _end, process, self._link, self._folder, os.getpid())
 
     def _log(self) -> Path:
         return Path(self._folder, "log")
@@ -212,7 +216,7 @@ class _Zygote:
             "world_size": world_size,
             "backend": "",
             "folder": str(folder),
-            "seconds": max(0.75 * limits.seconds, 0.5),
+            "seconds": limits.seconds,
             "began": 0.0,
         }
         try:
@@ -237,25 +241,43 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _end(process: subprocess.Popen[bytes], link: socket.socket, folder: str) -> None:
-    """End the zygote: it kills its ranks when the link closes. Whoever did not obey is killed."""
+def _end(process: subprocess.Popen[bytes], link: socket.socket, folder: str, owner: int) -> None:
+    """End the zygote: it kills its ranks when the link closes. Whoever does not obey is killed."""
+    if os.getpid() != owner:  # a fork of the owner ends
+        return
     with _no_interruption():
-        link.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
         with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)  # ranks, when their zygote was killed
+            link.shutdown(socket.SHUT_RDWR)  # for forks of ours that hold it too
+        link.close()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_OBEY)
+        if process.returncode != 0:  # then nobody has cleared up after its ranks
+            _kill_group(process.pid)
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _kill_group(leader: int) -> None:
+    """Kill what is left of a process group, and see it go."""
+    until = time.monotonic() + _LATE
+    with suppress(OSError):  # none is left
+        while time.monotonic() < until:
+            os.killpg(leader, signal.SIGKILL)
+            time.sleep(0.01)
+
+
 @contextmanager
 def _no_interruption() -> Iterator[None]:
-    """A second Ctrl-C waits until the first has been obeyed."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """A Ctrl-C, or the second one, is obeyed when this is done."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler is None:
+        yield
+        return
+    asked: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if asked:
+            signal.raise_signal(signal.SIGINT)

@@ -25,8 +25,7 @@ class Limits(NamedTuple):
     Args:
         seconds: of wall time, from the start of the ranks.
         memory: bytes resident, pages that ranks share counted once.
-        idle: seconds in which no rank computes, reads a disk or waits for a core, after which they are taken to wait
-            for each other; 0 leaves that to `seconds`.
+        idle: seconds in which no rank computes or reads a disk, after which they are taken to wait for each other; 0 leaves that to `seconds`.
     """
 
     seconds: float = 120.0
@@ -128,13 +127,17 @@ def _precedence(end: RankEnd) -> tuple[float, bool]:
     return end.at, end.signal == signal.SIGABRT
 
 
+def _said(end: RankEnd) -> str:
+    """Its last words: a thread of the transport that meets an error aborts, and has only printed it."""
+    return end.message if end.state == "raised" else end.output if end.signal == signal.SIGABRT else ""
+
+
 def _survived(end: RankEnd) -> bool:
-    said = end.message if end.state == "raised" else end.output if end.signal == signal.SIGABRT else ""
-    return bool(_SURVIVOR.search(said)) and not _WAITED.search(said)
+    return bool(_SURVIVOR.search(_said(end))) and not _ran_out_of_time(end)
 
 
 def _ran_out_of_time(end: RankEnd) -> bool:
-    return end.state == "raised" and bool(_WAITED.search(end.message))
+    return bool(_WAITED.search(_said(end)))
 
 
 def _ran_out_of_memory(end: RankEnd) -> bool:

@@ -32,11 +32,19 @@ Start = Callable[[int, int, int], NoReturn]
 """Becomes a rank in a process just forked: its number, where it reports, where it prints."""
 
 _TICK: Final = 0.05
+"""Seconds between two looks at the memory; a process can take about 100 MB in them."""
+
+_PULSE: Final = 0.25
+"""Seconds between two looks at whether ranks get on."""
+
 _GRACE: Final = 1.0
 """Seconds in which the other ranks may tell their own error, once one has failed."""
 
 _LAST_WORDS: Final = 0.25
 """Seconds for a stopped rank to write its stack, and for processes a rank had started to clear up after it."""
+
+_UNKILLABLE: Final = 5.0
+"""Seconds after which a process that does not die is left to the kernel, in whose hands it is."""
 
 
 def supervise(order: Order, limits: Limits, start: Start, link: socket.socket) -> Run:
@@ -73,6 +81,7 @@ class _Supervisor:
         self._memory = MemoryWatch(limits.memory)
         self._progress = ProgressWatch(time.monotonic())
         self._next_look = 0.0
+        self._next_pulse = 0.0
         self._stop_at = order.began + limits.seconds
         self._failed = False
         self._stopped_for: Literal["", "hang", "slow", "memory"] = ""
@@ -124,36 +133,36 @@ class _Supervisor:
     def hold_to_limits(self) -> None:
         """Stop the ranks that have used more than they may."""
         now = time.monotonic()
-        living = [child for child in self._children if child.lives]
-        if now < self._next_look and now < self._stop_at:
+        if now < min(self._next_look, self._stop_at):
             return
-        pids = [child.pid for child in living]
         self._next_look = now + _TICK
-        if over := self._memory.over(pids):
+        living = [child for child in self._children if child.lives]
+        pids = [child.pid for child in living]
+        over = self._memory.over(pids)
+        for pid in self._memory.sharing:
+            self._mapped |= mapped_segments(pid)
+        if over:
             total, largest = over
             for child in living:
                 if child.pid == largest:
                     child.message = f"{total} bytes of memory, more than {self._limits.memory}"
-            self._stop("memory", living, look=False)
-            return
-        for pid in self._memory.sharing.intersection(pids):
-            self._mapped |= mapped_segments(pid)
-        self._memory.sharing.clear()
-        idle = self._progress.idle(pids, now)
-        if now >= self._stop_at:
-            limited = not self._failed
-            self._stop(("hang" if idle > min(1.0, self._limits.seconds / 4) else "slow") if limited else "", living)
-        elif self._limits.idle and idle > self._limits.idle:
-            self._stop("hang", living)
+            self._stop("memory", living)
+        elif now >= self._stop_at and self._failed:
+            self._stop("", living)
+        elif now >= self._next_pulse or now >= self._stop_at:
+            self._next_pulse = now + _PULSE
+            idle = self._progress.idle(pids, now)
+            if self._limits.idle and idle > self._limits.idle:
+                self._stop("hang", living)
+            elif now >= self._stop_at:
+                self._stop("hang" if idle > min(1.0, self._limits.seconds / 4) else "slow", living)
 
-    def _stop(self, why: Literal["", "hang", "slow", "memory"], living: Sequence[Child], *, look: bool = True) -> None:
+    def _stop(self, why: Literal["", "hang", "slow", "memory"], living: Sequence[Child]) -> None:
         self._stopped_for = why
-        if look:
+        if why != "memory":  # there is no time to lose
             self._look_at_stacks(living)
         for child in living:
             child.stop()
-            if child.pid in self._memory.sharing:
-                self._mapped |= mapped_segments(child.pid)
         until = time.monotonic() + _GRACE
         while self.goes_on() and time.monotonic() < until:
             self.listen(_TICK)
@@ -175,21 +184,21 @@ class _Supervisor:
         """Leave no process, no shared memory and no open file."""
         for child in self._children:
             child.stop()
-        ours = os.getpid()
-        patience = time.monotonic() + _LAST_WORDS
-        while left := children_of(ours) or [child.pid for child in self._children if child.lives]:
+        ranks = {child.pid for child in self._children}
+        began = time.monotonic()
+        while left := {*children_of(os.getpid()), *(child.pid for child in self._children if child.lives)}:
             now = time.monotonic()
+            if now - began > _UNKILLABLE:
+                break
             for pid in left:
-                # a process that a rank had started may be there to clear up after it; not for long
-                if now > patience:
-                    with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):
+                    # a process that a rank had started may be there to clear up after it; not for long
+                    if now - began > _LAST_WORDS:
                         os.kill(pid, signal.SIGKILL)
+                    if pid not in ranks:
+                        os.waitpid(pid, os.WNOHANG)
             for child in self._children:
                 child.reap(now - self._order.began)
-            with contextlib.suppress(OSError):
-                ranks = {child.pid for child in self._children}
-                for pid in set(left) - ranks:
-                    os.waitpid(pid, os.WNOHANG)
             time.sleep(0.002)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -66,14 +66,14 @@ class MemoryWatch:
         self._exact = 0
         self._bound = 0
         self.sharing: set[int] = set()
-        """Processes that map shared memory."""
+        """Processes that mapped shared memory when they were last looked at."""
 
     def over(self, pids: Iterable[int]) -> tuple[int, int] | None:
         """The bytes of all and the largest process, when they are more than the limit; else None."""
         if not _PROC:
             return self._by_psutil(pids)
         usages = {pid: _usage(pid) for pid in pids}
-        self.sharing |= {pid for pid, usage in usages.items() if usage.shared}
+        self.sharing = {pid for pid, usage in usages.items() if usage.shared}
         bound = sum(usage.private + usage.shared for usage in usages.values())
         if bound <= self._limit or (self._exact and self._exact + bound - self._bound <= self._limit):
             return None
@@ -108,9 +108,10 @@ def _proportional(pid: int) -> int:
 
 
 class ProgressWatch:
-    """Since when no process of several got on: computed, waited for a core or a disk, or had a child at work.
+    """Since when no process of several got on: computed, waited for a disk, or had a child at work.
 
-    Waiting for a core counts, so that a loaded machine is not mistaken for a deadlock.
+    Waiting for a core does not count: a transport that polls waits for one all day on a loaded machine, and a rank that
+    has work gets its share in ten seconds.
     """
 
     _SHARE: Final = 0.02  # of the time; a poll of a file costs less, the slowest work more
@@ -132,7 +133,7 @@ class ProgressWatch:
 
 
 def _ran(pid: int) -> tuple[int, bool]:
-    """Nanoseconds all threads ran or waited for a core; whether one waits for a disk or has children."""
+    """Nanoseconds all threads ran; whether one waits for a disk or has children."""
     spent = 0
     try:
         threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - names suffice
@@ -143,7 +144,7 @@ def _ran(pid: int) -> tuple[int, bool]:
         times = _read(f"{folder}/schedstat").split()
         if not times:
             return 0, True
-        spent += int(times[0]) + int(times[1])
+        spent += int(times[0])
         if _read(f"{folder}/children").strip() or b") D " in _read(f"{folder}/stat"):
             return spent, True
     return spent, False

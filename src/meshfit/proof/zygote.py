@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
 import importlib
 import json
@@ -16,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -42,20 +43,41 @@ def main(given: dict[str, Any]) -> NoReturn:
         _started_anew(given)
     link = socket.socket(fileno=given["link"])
     link.set_inheritable(False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else _leave)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     if sys.platform == "linux":  # what a rank started and left behind comes to us
         ctypes.CDLL(None, use_errno=True).prctl(_ADOPT, 1)
+    try:
+        _serve(link, given)
+    except (Gone, SystemExit):
+        shutil.rmtree(given["folder"], ignore_errors=True)
+        os._exit(0)
+
+
+def _serve(link: socket.socket, given: dict[str, Any]) -> NoReturn:
     began = time.monotonic()
-    _preload(given["preload"])
+    with _leaving_when_closed(link):
+        _preload(given["preload"])
     anew = given["start"] == "spawn" or (given["start"] == "auto" and _devices() > 0)
-    with contextlib.suppress(Gone):
-        send(link, {"ready": time.monotonic() - began, "devices": _devices(), "threads": _threads()})
-        while True:
-            request = receive(link)
-            send(link, _answer(request, link, given, anew=anew))
-    shutil.rmtree(given["folder"], ignore_errors=True)
-    os._exit(0)
+    send(link, {"ready": time.monotonic() - began, "devices": _devices(), "threads": _threads()})
+    while True:
+        request = receive(link)
+        send(link, _answer(request, link, given, anew=anew))
+
+
+@contextlib.contextmanager
+def _leaving_when_closed(link: socket.socket) -> Iterator[None]:
+    """Leave at once when the caller goes during the imports, which take seconds and listen to nobody."""
+    flags = fcntl.fcntl(link, fcntl.F_GETFL)
+    before = signal.signal(signal.SIGIO, _leave)  # nothing is sent to us before we are ready, so this is the end
+    fcntl.fcntl(link, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(link, fcntl.F_SETFL, flags | os.O_ASYNC)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(link, fcntl.F_SETFL, flags)
+        signal.signal(signal.SIGIO, before)
 
 
 def _leave(*_: object) -> NoReturn:
@@ -88,9 +110,12 @@ def _answer(request: dict[str, Any], link: socket.socket, given: dict[str, Any],
     order = Order(**request["order"])
     if not order.backend and request["group"]:
         order = order._replace(backend="nccl" if _devices() >= order.world_size else "gloo")
-    order = order._replace(began=time.monotonic())
+    limits = Limits(*request["limits"])
+    # gloo waits quietly, so we see a deadlock ourselves, with the stack of every rank; nccl has to tell it
+    patience = limits.seconds * (0.75 if order.backend == "nccl" else 2)
+    order = order._replace(began=time.monotonic(), seconds=patience)
     start = _afresh(order, given) if anew else _forked(order, link)
-    run = supervise(order, Limits(*request["limits"]), start, link)
+    run = supervise(order, limits, start, link)
     return [run.seconds, run.memory, run.state, run.first, run.ranks]
 
 
