@@ -97,6 +97,7 @@ def offers(model: Any, length: int = LENGTH, *, cached: bool = True) -> Iterator
         end = getattr(model.config, "eos_token_id", None)
         if type(end) is int:
             choices.append({**choices[0], "input_ids": torch.cat([ids[:, :-1], torch.full_like(ids[:, :1], end)], 1)})
+        choices.append({"input_ids": ids.unsqueeze(1).repeat(1, 2, 1)})  # two answers to choose from
         if not cached:
             choices = [{**choice, "use_cache": False} for choice in choices] if "use_cache" in takes or any_name else []
         yield from choices
