@@ -25,7 +25,8 @@ class Limits(NamedTuple):
     Args:
         seconds: of wall time, from the start of the ranks.
         memory: bytes resident, pages that ranks share counted once.
-        idle: seconds in which no rank computes or reads a disk, after which they are taken to wait for each other; 0 leaves that to `seconds`.
+        idle: seconds in which no rank computes or reads a disk, after which they are taken to wait for each
+            other; 0 leaves that to `seconds`.
     """
 
     seconds: float = 120.0
