@@ -78,7 +78,8 @@ def run_here(task: str, payload: Mapping[str, Any] | None = None, *, limits: Lim
             ends.append(RankEnd(number, "done", step[-1], value, at=time.monotonic() - began))
         except BaseException as fault:  # noqa: BLE001 - whatever the task raised is told
             at = time.monotonic() - began
-            ends.append(RankEnd(number, "raised", step[-1], value, at=at)._replace(**describe(fault)))
+            told = describe(fault)
+            ends.append(RankEnd(number, "raised", step[-1], value, told["kind"], told["message"], told["trace"], at=at))
 
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
