@@ -36,7 +36,7 @@ class Outcome(str, Enum):
     LATE = "late error"
     """Raised after the weights had loaded, or a rank died."""
     CLEAN = "clean error"
-    """Refused before or while the weights loaded."""
+    """Refused before anything ran: while the weights loaded, or by the engine's own check."""
     VACUOUS = "vacuous"
     """Ran and equals one process, because nothing that matters was sharded, split or placed."""
     HANG = "hang"

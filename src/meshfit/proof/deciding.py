@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from meshfit.errors import ProofError
 from meshfit.evidence import Compared, Outcome
 from meshfit.mesh import MeshSpec
 from meshfit.proof.runs import RankEnd, Run
@@ -17,7 +18,8 @@ _DECIDING: Final = ("logits", "loss", "gradients")
 """A deviation in one of these is a silent mismatch; tokens follow from logits, and a reload comes after the run."""
 _AFTERWARDS: Final = frozenset({"generate", "save", "reload"})
 """Steps at which everything that decides has been compared."""
-_BEFORE: Final = frozenset({"", "build", "load"})
+_BEFORE: Final = frozenset({"", "build", "load", "hooks"})
+"""Steps of the engine before it runs anything; `hooks` are accelerate's own checks of a loaded model."""
 _RANKING: Final = ("left out", "equal", "failed", "different")
 _NOT_THE_MODEL: Final = re.compile(
     r"not implemented for '|Could not run 'aten::|only (?:supported|available|implemented) (?:on|for) (?:CUDA|GPU)"
@@ -25,6 +27,8 @@ _NOT_THE_MODEL: Final = re.compile(
     r"|does not have a sharding strategy registered",
 )
 """What a CPU, or a package that is not installed, cannot do."""
+_NOT_THE_RING: Final = "got mixed torch.Tensor and DTensor"
+"""What comes of attention whose queries and values differ in width: on a CPU another operator runs than on CUDA."""
 _STOPPED: Final = {
     "slow": "it was not done within the limit of time",
     "memory": "it took more memory than the limit",
@@ -57,11 +61,13 @@ def decide(run: Run, folder: str, mesh: MeshSpec) -> Decided:
     placed = _least(each["placed"] for each in found)
     notes = tuple(dict.fromkeys(note for each in found for note in each["notes"]))
     idle = sorted({axis for each in found for axis in each["idle"]})
-    outcome, step, reason, rank = _ended(run)
+    outcome, step, reason, rank = _ended(run, mesh)
     if step in _AFTERWARDS and outcome is not Outcome.WORKS:
         compared = {**compared, _named(step): Compared("failed", None, reason)}
         outcome, step, reason, rank = Outcome.WORKS, "", "", None
-    if outcome is Outcome.WORKS:
+    wrong = compared.get("logits", Compared("left out")).state == "different"
+    if outcome is Outcome.WORKS or (wrong and outcome in (Outcome.LATE, Outcome.HANG)):
+        # a backward that fails afterwards saves nobody who only runs the forward
         outcome, step, reason, rank = _compared(compared, idle)
     return Decided(outcome, step, reason, rank, compared, placed, notes)
 
@@ -70,7 +76,7 @@ def _named(step: str) -> str:
     return "tokens" if step == "generate" else "reload"
 
 
-def _ended(run: Run) -> tuple[Outcome, str, str, int | None]:
+def _ended(run: Run, mesh: MeshSpec) -> tuple[Outcome, str, str, int | None]:
     """What the ends of the ranks alone say."""
     first = run.first
     step = first.step if first else ""
@@ -82,7 +88,9 @@ def _ended(run: Run) -> tuple[Outcome, str, str, int | None]:
     if run.state in _STOPPED:
         return Outcome.UNDECIDED, step, _STOPPED[run.state], rank
     reason = _reason(first)
-    if _NOT_THE_MODEL.search(reason):
+    if first is not None and first.kind == ProofError.__name__:
+        return Outcome.UNDECIDED, step, first.message, rank
+    if _NOT_THE_MODEL.search(reason) or (mesh.cp_size > 1 and _NOT_THE_RING in reason):
         return Outcome.UNDECIDED, step, f"a limit of this machine: {reason}", rank
     return (Outcome.CLEAN if step in _BEFORE else Outcome.LATE), step, reason, rank
 
