@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from meshfit.evidence import Evidence
     from meshfit.mesh import MeshSpec
+    from meshfit.proof.job import Job
     from meshfit.proof.proving import Plain
+    from meshfit.proof.ranks import Pool
 
 __all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
@@ -79,10 +81,38 @@ def run(options: argparse.Namespace) -> Verdict:
         if not 0 < getattr(options, name) < 1e6:
             raise MeshfitError(f"--{name} must be positive, got {getattr(options, name):g}")
     plain = _plain(options)
-    proofs = _prove(options, meshes, plain)
+    from meshfit.proof.job import is_job
+
+    if is_job():
+        return _by_job(options, meshes, plain)
+    from meshfit.proof.ranks import Pool
+
+    with Pool() as pool:
+        return _told(_prove(options, meshes, plain, pool), options)
+
+
+def _told(proofs: Sequence[Evidence], options: argparse.Namespace) -> Verdict:
     if options.output:
         _append(options.output, proofs)
     return Verdict(_printed(proofs, options), int(not all(proof.outcome.works for proof in proofs)))
+
+
+def _by_job(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None) -> Verdict:
+    """On the ranks that torchrun started, of which this process is one; the first tells what came of it."""
+    import os
+    import sys
+
+    from meshfit.proof.job import Job
+
+    with Job() as job:
+        proofs = _prove(options, meshes, plain, job)
+    verdict = _told(proofs, options) if job.rank == 0 else Verdict("", 0)
+    if job.broken:
+        # ranks that are stuck in a collective cannot be ended in any other way
+        print(verdict.text, flush=True)  # noqa: T201 - this is a command
+        sys.stderr.flush()
+        os._exit(verdict.code)
+    return verdict
 
 
 def _plain(options: argparse.Namespace) -> Plain | None:
@@ -96,18 +126,19 @@ def _plain(options: argparse.Namespace) -> Plain | None:
     return Plain(*given)
 
 
-def _prove(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None) -> list[Evidence]:
+def _prove(
+    options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None, pool: Pool | Job
+) -> list[Evidence]:
     from meshfit.cli.progress import progress
     from meshfit.proof.api import target_of
     from meshfit.proof.proving import prove
-    from meshfit.proof.ranks import Pool
     from meshfit.proof.runs import Limits
 
     _require("torch", "transformers")
     target = target_of(options.target, trust_remote_code=options.trust_remote_code)
     limits = Limits(seconds=options.timeout, memory=int(options.memory * _GIB))
     found: list[Evidence] = []
-    with progress("proving") as tell, Pool() as pool:
+    with progress("proving") as tell:
         proofs = prove(pool, target, meshes, full_config=options.full_config, limits=limits, plain=plain)
         for number, proof in enumerate(proofs, start=1):
             found.append(proof)

@@ -81,7 +81,9 @@ def target_of(target: Any, *, trust_remote_code: bool = False) -> str | dict[str
         values = dict(read_config(target).values)
         if trust_remote_code and not isinstance(target, Mapping):
             folder = Path(target)
-            values["_code_in"] = str((folder if folder.is_dir() else folder.parent).resolve())
+            from meshfit.proof.twin import CODE
+
+            values[CODE] = str((folder if folder.is_dir() else folder.parent).resolve())
         return values
     if isinstance(target, type):
         return _importable(target)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -19,17 +17,16 @@ from meshfit.proof.runs import Limits, Run
 if TYPE_CHECKING:
     from meshfit.facts import ModelFacts
     from meshfit.mesh import MeshSpec
+    from meshfit.proof.job import Job
     from meshfit.proof.ranks import Pool
 
-__all__ = ["Plain", "most_ranks", "prove"]
+__all__ = ["Plain", "prove"]
 
 _TWIN: Final = "meshfit.proof.twin:make_twin"
 _REFERENCE: Final = "meshfit.proof.reference:make_reference"
 _ENGINE: Final = "meshfit.proof.engine_ranks:run"
 _CONTEXT: Final = "meshfit.proof.context_ranks:run"
 _PLAIN: Final = "meshfit.proof.plain_ranks:run"
-_PER_CORE: Final = 4
-_FEWEST: Final = 8
 
 
 class Plain(NamedTuple):
@@ -45,7 +42,7 @@ class Plain(NamedTuple):
 
 
 def prove(
-    pool: Pool,
+    pool: Pool | Job,
     target: str | Mapping[str, Any],
     meshes: Sequence[MeshSpec],
     *,
@@ -70,7 +67,7 @@ def prove(
         ProofError: the model would run code that it brings along, or the pool cannot start.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="meshfit-proof-", ignore_cleanup_errors=True) as folder:
+    with pool.folder() as folder:
         order = {"target": target, "meshes": [str(mesh) for mesh in meshes], "full_config": full_config}
         twin = _twin(pool, order, limits)
         payload = {
@@ -88,15 +85,12 @@ def prove(
             known = {**about(mesh), "mesh": mesh, "engine": engine}
             if reference.state != "done":
                 yield _undecided(known, reference)
-            elif mesh.world_size > most_ranks():
-                yield _too_many(known, mesh)
+            elif refused := pool.refuses(mesh.world_size):
+                yield Evidence(
+                    **known, outcome=Outcome.UNDECIDED, reason=f"{mesh} takes {mesh.world_size} ranks, and {refused}"
+                )
             else:
                 yield _ran(pool, {**payload, **told, "mesh": str(mesh)}, mesh, known, limits)
-
-
-def most_ranks() -> int:
-    """Ranks that this machine may be asked to run: four to a core, and eight at least."""
-    return max(_FEWEST, _PER_CORE * (os.cpu_count() or 1))
 
 
 def _length(meshes: Sequence[MeshSpec]) -> int:
@@ -107,7 +101,7 @@ def _length(meshes: Sequence[MeshSpec]) -> int:
     return step * max(1, -(-16 // step))
 
 
-def _twin(pool: Pool, order: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+def _twin(pool: Pool | Job, order: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     made = pool.run(_TWIN, order, world_size=1, limits=limits)
     if made.state != "done":
         raise ProofError(f"no twin could be made: {_cause(made)}")
@@ -118,7 +112,9 @@ def _twin(pool: Pool, order: Mapping[str, Any], limits: Limits) -> dict[str, Any
     return twin
 
 
-def _ran(pool: Pool, payload: Mapping[str, Any], mesh: MeshSpec, known: dict[str, Any], limits: Limits) -> Evidence:
+def _ran(
+    pool: Pool | Job, payload: Mapping[str, Any], mesh: MeshSpec, known: dict[str, Any], limits: Limits
+) -> Evidence:
     task = _PLAIN if known["engine"] == "plain" else _CONTEXT if mesh.cp_size > 1 else _ENGINE
     run = pool.run(task, payload, world_size=mesh.world_size, limits=limits)
     decided = decide(run, payload["folder"], mesh)
@@ -140,11 +136,6 @@ def _ran(pool: Pool, payload: Mapping[str, Any], mesh: MeshSpec, known: dict[str
 def _undecided(known: dict[str, Any], reference: Run) -> Evidence:
     step = reference.first.step if reference.first else ""
     return Evidence(**known, outcome=Outcome.UNDECIDED, step=step, reason=f"one process: {_cause(reference)}")
-
-
-def _too_many(known: dict[str, Any], mesh: MeshSpec) -> Evidence:
-    reason = f"{mesh} takes {mesh.world_size} ranks, and this machine runs {most_ranks()} at most"
-    return Evidence(**known, outcome=Outcome.UNDECIDED, reason=reason)
 
 
 def _cause(run: Run) -> str:

@@ -49,6 +49,10 @@ _LATE: Final = 15.0
 _OBEY: Final = 10.0
 """Seconds for the zygote to kill its ranks, clear up and exit."""
 
+_FEWEST: Final = 8
+_PER_CORE: Final = 4
+"""Ranks that a machine may be asked to run: eight, or four to a core."""
+
 _OTHER_RANKS: Final = (
     *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"),
     *("ROLE_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RUN_ID"),
@@ -97,6 +101,17 @@ class Pool:
         if self._zygote is not None:
             self._zygote.end()
             self._zygote = None
+
+    @contextmanager
+    def folder(self) -> Iterator[str]:
+        """A folder that outlives a run; removed at the end."""
+        with tempfile.TemporaryDirectory(prefix="meshfit-proof-", ignore_cleanup_errors=True) as path:
+            yield path
+
+    def refuses(self, world_size: int) -> str:
+        """Why so many ranks cannot run; empty where they can."""
+        most = max(_FEWEST, _PER_CORE * (os.cpu_count() or 1))
+        return "" if world_size <= most else f"this machine runs {most} at most"
 
     def warm(self) -> None:
         """Start now what the first run would start.

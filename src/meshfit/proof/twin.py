@@ -12,7 +12,7 @@ from meshfit.mesh import MeshSpec
 from meshfit.proof.shrinking import ATTEMPTS, is_small, moduli, shrink
 from meshfit.readers.config import read_config
 
-__all__ = ["Twin", "build_config", "find_class", "make_twin", "sizes_of", "twin_of"]
+__all__ = ["CODE", "Twin", "build_config", "find_class", "make_twin", "sizes_of", "twin_of"]
 
 
 class Twin(NamedTuple):
@@ -107,6 +107,10 @@ def find_class(name: str) -> type[Any]:
         TargetError: there is none.
     """
     module, colon, attribute = name.rpartition(":")
+    if module.startswith("transformers_modules."):
+        from transformers.dynamic_module_utils import init_hf_modules
+
+        init_hf_modules()
     try:
         home = importlib.import_module(module if colon else "transformers")
         found: type[Any] = getattr(home, attribute if colon else name)
@@ -120,16 +124,33 @@ def _class_of(values: Mapping[str, Any]) -> type[Any]:
     names = values.get("architectures") or []
     if not names:
         raise TargetError("the config names no architecture; add architectures, such as ['LlamaForCausalLM']")
+    code = values.get("auto_map")
+    if values.get(CODE) and isinstance(code, Mapping):
+        return _class_from_code(str(names[0]), code, str(values[CODE]))
     try:
         return find_class(str(names[0]))
     except TargetError:
-        code = values.get("auto_map")
         if isinstance(code, Mapping) and code:
             entries = ", ".join(str(one) for one in code.values())
             raise ProofError(
                 f"{names[0]} is made by code that comes with the model, which is not run; it would have run {entries}"
             ) from None
         raise
+
+
+def _class_from_code(name: str, code: Mapping[str, Any], folder: str) -> type[Any]:
+    """The class of that name in the code that lies beside a config; the code is run."""
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+    entries = [str(one) for one in code.values()]
+    entry = next((one for one in entries if one.rpartition(".")[2] == name), None)
+    if entry is None:
+        raise TargetError(f"the auto_map of the config names no {name}, only {', '.join(entries)}")
+    try:
+        found: type[Any] = get_class_from_dynamic_module(entry, folder)
+    except Exception as fault:
+        raise TargetError(f"the code of {name} cannot be run: {_first_line(fault)}") from fault
+    return found
 
 
 def build_config(class_: type[Any], values: Mapping[str, Any] | None) -> Any:
@@ -153,7 +174,9 @@ def build_config(class_: type[Any], values: Mapping[str, Any] | None) -> Any:
     return kind.from_dict(given)
 
 
-_DERIVED: Final = ("transformers_version", "auto_map", "quantization_config", "dtype", "torch_dtype")
+CODE: Final = "_code_in"
+"""The key under which a trusted config tells the folder of its code."""
+_DERIVED: Final = ("transformers_version", "auto_map", "quantization_config", "dtype", "torch_dtype", CODE)
 """What a twin does not take over: it is made here, in 32 bits."""
 _SIZES: Final = (
     *("hidden_size", "intermediate_size", "moe_intermediate_size", "num_attention_heads", "num_key_value_heads"),
