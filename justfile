@@ -14,3 +14,6 @@ checker:
 
 docs:
     .venv/bin/pytest tests/docs
+
+atlas:
+    .venv/bin/meshfit atlas build --output src/meshfit/data/transformers.atlas --jobs 2

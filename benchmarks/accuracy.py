@@ -1,10 +1,11 @@
 """How often a verdict is right, against what really happened when the class ran on two ranks.
 
-    python benchmarks/accuracy.py [FILE.jsonl ...] [--live] [--list]
+    python benchmarks/accuracy.py [FILE.jsonl ...] [--live] [--evidence] [--list]
 
 Each row of a truth file holds a config and the outcome of executed runs. A mesh *works* when it ran, matched the
 single-process result, sharded something, and (tp, ep) every gradient matched. A verdict is right when `report.ok`
-equals that. A false alarm refuses a mesh that works; a miss passes one that does not.
+equals that, by rules alone, or with `--evidence` by the proofs that come with meshfit too. A false alarm refuses a mesh
+that works; a miss passes one that does not.
 """
 
 from __future__ import annotations
@@ -118,14 +119,16 @@ def mesh_of(case: Case) -> MeshSpec:
     return MeshSpec(**sizes, engine=case.engine, settings=settings)
 
 
-def judge_config(case: Case) -> meshfit.Report:
+def judge_config(case: Case, *, evidence: bool = False) -> meshfit.Report:
     """The verdict on the config alone."""
-    return meshfit.check(case.config, mesh_of(case), engine=case.engine, world_size=_ranks(case))
+    mesh = mesh_of(case)
+    return meshfit.check(case.config, mesh, engine=case.engine, world_size=_ranks(case), evidence=evidence)
 
 
-def judge_live(case: Case) -> meshfit.Report:
+def judge_live(case: Case, *, evidence: bool = False) -> meshfit.Report:
     """The verdict on the model built on the meta device."""
-    return meshfit.check(_meta_model(case), mesh_of(case), engine=case.engine, world_size=_ranks(case))
+    mesh = mesh_of(case)
+    return meshfit.check(_meta_model(case), mesh, engine=case.engine, world_size=_ranks(case), evidence=evidence)
 
 
 def _ranks(case: Case) -> int | None:
@@ -151,11 +154,11 @@ def _meta_model(case: Case) -> Any:
     return _built[key]
 
 
-def score(cases: Iterator[Case], *, live: bool = False) -> dict[str, Score]:
+def score(cases: Iterator[Case], *, live: bool = False, evidence: bool = False) -> dict[str, Score]:
     """The score of each axis."""
     scores: dict[str, Score] = defaultdict(Score)
     for case in cases:
-        report = (judge_live if live else judge_config)(case)
+        report = (judge_live if live else judge_config)(case, evidence=evidence)
         entry = scores[case.axis]
         name = f"{case.arch} {case.case}".strip()
         if report.ok == case.works:
@@ -201,14 +204,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path, help="truth files with one class a line (default: the shipped)")
     parser.add_argument("--live", action="store_true", help="judge the model on the meta device instead of the config")
+    parser.add_argument("--evidence", action="store_true", help="let the proofs that come with meshfit weigh in")
     parser.add_argument("--brief", action="store_true", help="leave out the list of wrong verdicts")
     options = parser.parse_args()
+    how = {"live": options.live, "evidence": options.evidence}
     for file in options.files:
-        _table(file.name, score(architecture_cases(file), live=options.live), listed=not options.brief)
+        _table(file.name, score(architecture_cases(file), **how), listed=not options.brief)
     for kind in () if options.files else SHIPPED:
         name = f"{kind}architectures.jsonl"
-        _table(name, score(architecture_cases(TRUTH / name), live=options.live), listed=not options.brief)
-        _table(f"{kind}constraints.jsonl", score(changed_cases(kind), live=options.live), listed=not options.brief)
+        _table(name, score(architecture_cases(TRUTH / name), **how), listed=not options.brief)
+        _table(f"{kind}constraints.jsonl", score(changed_cases(kind), **how), listed=not options.brief)
     heavy = sorted({"torch", "transformers"} & sys.modules.keys())
     print(f"\nimported: {', '.join(heavy) or 'neither torch nor transformers'}")
 

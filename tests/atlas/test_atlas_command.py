@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.atlas.made import evidence
 
-from meshfit.atlas.archive import atlas_bytes
 from meshfit.cli.main import main
 from meshfit.evidence import COMPARED, Compared, Evidence, Outcome
+from meshfit.readers.atlas_file import atlas_bytes
 
 RECORDED = (
     evidence(),

@@ -17,11 +17,11 @@ from tests.atlas import provers
 from tests.atlas.made import evidence
 
 from meshfit.atlas import sweep as sweeping
-from meshfit.atlas.archive import read_atlas
 from meshfit.atlas.journal import Journal
 from meshfit.atlas.sweep import SweepError, Task, left_to_do, sweep
 from meshfit.evidence import EvidenceError
 from meshfit.mesh import MeshSpec
+from meshfit.readers.atlas_file import read_atlas
 
 ROOT = Path(__file__).parents[2]
 TWO = (MeshSpec(tp_size=2), MeshSpec(pp_size=2))

@@ -56,6 +56,15 @@ def test_verdicts_on_changed_sizes_are_right(kind: str) -> None:
     assert [name for entry in changed for name in entry.silent] == []
 
 
+@pytest.mark.slow
+def test_with_proofs_at_most_one_verdict_an_axis_is_wrong() -> None:
+    """What was executed weighs in, and never turns a right verdict into a wrong one on more than one class."""
+    proven = score(architecture_cases(TRUTH / "architectures.jsonl"), evidence=True)
+    wrong = {axis: [*entry.misses, *entry.false_alarms] for axis, entry in proven.items()}
+    assert {axis: names for axis, names in wrong.items() if len(names) > 1} == {}
+    assert [name for entry in proven.values() for name in entry.silent] == []
+
+
 def test_a_score_can_be_wrong() -> None:
     """A verdict turned round is counted as a miss or a false alarm."""
     cases = [case for case in architecture_cases(TRUTH / "architectures.jsonl") if case.arch == "LlamaForCausalLM"]

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from meshfit.atlas.rows import Pool
 from meshfit.atlas.telling import axes_in, but_text, libraries_text, placed_text
 from meshfit.evidence import Evidence, Outcome
 from meshfit.mesh import AXIS_WORDS, MeshSpec
+from meshfit.readers.atlas_rows import Pool
 
 __all__ = ["page"]
 

@@ -51,10 +51,10 @@ def build(options: argparse.Namespace) -> Verdict:
         MeshfitError: an option is wrong, a library is missing, a file cannot be read or written.
         KeyboardInterrupt: the journal is whole, and the user was told how to go on.
     """
-    from meshfit.atlas.archive import atlas_bytes, evidence_in, merged
     from meshfit.atlas.journal import Journal
     from meshfit.atlas.telling import overview
     from meshfit.proof.proving import versions
+    from meshfit.readers.atlas_file import atlas_bytes, evidence_in, merged
 
     begun = time.monotonic()
     for name, least in (("every", 1), ("offset", 0), ("jobs", 1)):

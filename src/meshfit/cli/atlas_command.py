@@ -96,9 +96,9 @@ def _disagreements(options: argparse.Namespace) -> Verdict:
 
 
 def _diff(options: argparse.Namespace) -> Verdict:
-    from meshfit.atlas.archive import evidence_in
     from meshfit.atlas.changes import changes
     from meshfit.atlas.telling import changed
+    from meshfit.readers.atlas_file import evidence_in
 
     found = changes(evidence_in(options.old), evidence_in(options.new), common=options.common)
     code = 1 if any(change.kind == "worse" for change in found) else 0
@@ -162,7 +162,7 @@ def _of_class(target: str, found: Sequence[Evidence]) -> tuple[Evidence, ...]:
 
 
 def _evidence(path: Path | None) -> tuple[Evidence, ...]:
-    from meshfit.atlas.archive import SHIPPED, evidence_in
+    from meshfit.readers.atlas_file import SHIPPED, evidence_in
 
     return evidence_in(path or SHIPPED)
 

@@ -115,7 +115,7 @@ def recorded_proofs(facts: ModelFacts, *, settling: bool = False, own: Iterable[
     source = facts.class_source if facts.knows("class_source") else None
     if source is None:
         return {}
-    from meshfit.atlas.archive import SHIPPED, shipped_atlas
+    from meshfit.readers.atlas_file import SHIPPED, shipped_atlas
 
     recorded = (*(shipped_atlas().of(source[0]) if SHIPPED.exists() else ()), *own)
     return proofs_of(facts, (e for e in recorded if e.disagrees) if settling else recorded)

@@ -12,9 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from meshfit.atlas.rows import Pool, evidence_of, rounded, row_of
 from meshfit.evidence import Evidence, EvidenceError, read_evidence
 from meshfit.mesh import AXES
+from meshfit.readers.atlas_rows import Pool, evidence_of, rounded, row_of
 
 __all__ = ["SHIPPED", "Atlas", "atlas_bytes", "evidence_in", "merged", "read_atlas", "shipped_atlas"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from tests.atlas.made import evidence, whole_atlas
 
-from meshfit.atlas.archive import Atlas, atlas_bytes, evidence_in, merged, read_atlas
-from meshfit.atlas.rows import rounded
 from meshfit.evidence import Compared, Evidence, EvidenceError, Outcome
+from meshfit.readers.atlas_file import Atlas, atlas_bytes, evidence_in, merged, read_atlas
+from meshfit.readers.atlas_rows import rounded
 
 WHOLE = tuple(whole_atlas())
 
@@ -68,7 +68,7 @@ def test_a_whole_atlas_is_small() -> None:
 _COLD = """
 import sys, time, json
 from pathlib import Path
-from meshfit.atlas.archive import read_atlas
+from meshfit.readers.atlas_file import read_atlas
 times = []
 for _ in range(9):
     begun = time.perf_counter()
