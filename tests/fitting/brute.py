@@ -31,7 +31,7 @@ def every_mesh(world: int) -> Iterator[Row]:
     """The meshes whose dense sizes have the world as their product, with each divisor of it as `ep`."""
     for dense, ep in product(factorisations(world, len(DENSE)), divisors(world)):
         sizes = dict(zip(DENSE, dense, strict=True), ep=ep)
-        yield Row(0, 0, tuple(sizes[axis] for axis in ORDER))
+        yield Row(0, 0, 0, tuple(sizes[axis] for axis in ORDER))
 
 
 def legal_meshes(facts: ModelFacts, engine: str, world: int, *, strict: bool = False) -> list[Row]:
@@ -41,5 +41,5 @@ def legal_meshes(facts: ModelFacts, engine: str, world: int, *, strict: bool = F
     for row in every_mesh(world):
         report = judged(known, row.mesh, engine=engine, strict=strict)
         if report.ok:
-            rows.append(Row(len(report.warnings), len(report.unknown), row.sizes))
+            rows.append(Row(len(report.warnings), len(report.unknown), 0, row.sizes))
     return sorted(rows)

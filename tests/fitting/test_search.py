@@ -12,6 +12,7 @@ from tests.fitting.brute import DENSE, divisors, legal_meshes
 from tests.rules.builders import PARAMETERS, facts, without
 
 from meshfit.checking import judged
+from meshfit.evidence import Evidence, Outcome
 from meshfit.facts import ModelFacts
 from meshfit.fitting.search import ORDER, Row, Sweep, all_divisors
 from meshfit.mesh import MeshSpec
@@ -114,7 +115,7 @@ def test_any_mesh_is_listed_exactly_when_it_is_let_through(
         sizes[axis] = data.draw(st.sampled_from(divisors(left)))
         left //= sizes[axis]
     sizes[next(axis for axis in ORDER if axis not in sizes)] = left
-    asked = Row(0, 0, tuple(sizes[axis] for axis in ORDER))
+    asked = Row(0, 0, 0, tuple(sizes[axis] for axis in ORDER))
     report = judged(known.replace(world_size=world), asked.mesh, engine=engine, strict=strict)
     expected = [asked._replace(warnings=len(report.warnings), unknown=len(report.unknown))] if report.ok else []
     fixed = {axis: sizes[axis] for axis in data.draw(st.permutations(ORDER))[:3]}
@@ -253,3 +254,14 @@ def test_the_work_done_is_told() -> None:
 def test_all_divisors_are_found(number: int) -> None:
     """As by trial."""
     assert list(all_divisors(number)) == divisors(number)
+
+
+def test_axes_that_were_executed_come_first_among_equals() -> None:
+    """Of meshes without a warning and without an unknown fact, those that a proof shows to work."""
+    proof = Evidence(target="MyLM", mesh=MeshSpec(tp_size=2), engine="transformers", outcome=Outcome.WORKS)
+    plain = Sweep(facts(gpus_per_node=8), "transformers").meshes(2, {}, keep=None)
+    proven = Sweep(facts(gpus_per_node=8, executed={"tp": proof}), "transformers").meshes(2, {}, keep=None)
+    assert {row.mesh for row in plain.rows} == {row.mesh for row in proven.rows}
+    best = [row for row in proven.rows if (row.warnings, row.unknown) == proven.rows[0][:2]]
+    assert best[0].mesh == MeshSpec(tp_size=2)
+    assert plain.rows[0].mesh != best[0].mesh

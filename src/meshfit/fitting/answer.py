@@ -67,7 +67,7 @@ def fit(
     strict: bool = False,
     tell: Tell | None = None,
 ) -> Fit:
-    """The legal meshes of a world: fewest warnings first, then fewest unknown facts, then smallest tp, pp, cp, ...
+    """The legal meshes of a world: fewest warnings first, then fewest unknown facts, then executed axes, then smallest.
 
     A mesh is legal when its report is ok. Its dense sizes have the world as their product; `ep` lays the same ranks out
     again, so its size is a divisor of the world.

@@ -17,6 +17,7 @@ from meshfit.fitting.memory import Asked, RuleMemory, Watched
 from meshfit.fitting.watched import WORLD, Sizes
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.rules.judge import axis_engine
+from meshfit.rules.proofs import proven_axes
 from meshfit.rules.registry import rules_for
 
 __all__ = ["ORDER", "Found", "Row", "Sweep", "all_divisors", "refuse_huge"]
@@ -35,11 +36,13 @@ class Row(NamedTuple):
 
     Args:
         warnings, unknown: how many its report has.
+        unproven: axes of it that no proof by execution shows to work; 0 where nothing of the model was executed.
         sizes: of the axes, in `ORDER`.
     """
 
     warnings: int
     unknown: int
+    unproven: int
     sizes: tuple[int, ...]
 
     @property
@@ -87,6 +90,7 @@ class Sweep:
             for axis in ("mesh", *AXES)
         }
         self._tell = tell or (lambda _: None)
+        self._proven = proven_axes(facts, engine)
         self._begun = 0.0, 1.0
 
     def meshes(self, world: int, fixed: Mapping[str, int], *, keep: int | None) -> Found:
@@ -100,7 +104,7 @@ class Sweep:
             fixed: axis -> the one size to try.
             keep: rows to keep; None for all.
         """
-        walk = _Walk(self._rules, world, fixed, keep, self._tell)
+        walk = _Walk(self._rules, world, fixed, keep, self._tell, proven=self._proven)
         walk.run()
         best = [row for quality in sorted(walk.kept) for row in walk.kept[quality]]
         legal = {axis: tuple(sorted(sizes)) for axis, sizes in walk.legal.items()}
@@ -117,6 +121,7 @@ class _Walk:
     Args:
         rules: axis, or "mesh" -> the rules that judge it.
         world, fixed, keep, tell: as `Sweep` has them.
+        proven: axes that a proof by execution shows to work.
         first_only: stop at the first legal mesh.
     """
 
@@ -128,16 +133,18 @@ class _Walk:
         keep: int | None,
         tell: Callable[[float], None],
         *,
+        proven: frozenset[str] = frozenset(),
         first_only: bool = False,
     ) -> None:
         self.total = 0
-        self.kept: dict[tuple[int, int], list[Row]] = {}
+        self.kept: dict[tuple[int, int, int], list[Row]] = {}
         self.legal: dict[str, set[int]] = {axis: set() for axis in ORDER}
         self._rules = rules
         self._fixed = fixed
         self._keep = keep
         self._tell = tell
         self._first_only = first_only
+        self._proven = proven
         self._sizes: Sizes = {WORLD: world}
         free = [axis for axis in ORDER if axis not in fixed and axis != "ep"]
         self._choices = _Choices(world, free[-1] if free else "")
@@ -184,10 +191,11 @@ class _Walk:
 
     def _take(self, warnings: int, unknown: int) -> None:
         self.total += 1
-        rows = self.kept.setdefault((warnings, unknown), [])
+        unproven = sum(self._sizes[axis] > 1 and axis not in self._proven for axis in ORDER) if self._proven else 0
+        rows = self.kept.setdefault((warnings, unknown, unproven), [])
         # meshes come smallest sizes first, so the first of each quality are the best of it
         if self._keep is None or len(rows) < self._keep:
-            rows.append(Row(warnings, unknown, tuple([self._sizes[axis] for axis in ORDER])))
+            rows.append(Row(warnings, unknown, unproven, tuple([self._sizes[axis] for axis in ORDER])))
 
     def _judged(self, axis: str, rules: Sequence[RuleMemory], pending: Pending) -> tuple[int, int, Pending] | None:
         """What is said once `axis` has its size: warnings, unknown facts, and which rules are open; None: refused.

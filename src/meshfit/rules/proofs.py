@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from meshfit.evidence import Evidence
     from meshfit.rules.registry import Rule
 
-__all__ = ["against", "refuted"]
+__all__ = ["against", "proven_axes", "refuted"]
 
 LEADING: Final = ("ep", "cp", "pp", "tp", "dp_shard", "dp_replicate", "sp")
 """The axis that a failure of several together is told of: the first of them here."""
@@ -51,6 +51,13 @@ def refuted(facts: ModelFacts, rule: Rule, mesh: MeshSpec) -> bool:
         return False
     used = set(mesh.used)
     return any(axes <= used or used == {"ep"} for axes in works)
+
+
+def proven_axes(facts: ModelFacts, engine: str) -> frozenset[str]:
+    """The axes that a proof by execution shows to work under the engine, whatever rules say."""
+    if engine not in ("transformers", "accelerate") or not facts.knows("executed"):
+        return frozenset()
+    return frozenset(axis for e in facts.executed.values() if e.outcome.works for axis in _parts(e))
 
 
 def _settling(facts: ModelFacts) -> tuple[Evidence, ...]:
