@@ -17,3 +17,6 @@ docs:
 
 atlas:
     .venv/bin/meshfit atlas build --output src/meshfit/data/transformers.atlas --jobs 2
+
+proofs:
+    .venv/bin/python benchmarks/proofs.py
