@@ -47,6 +47,12 @@ def difference(case: Case, proof: Evidence) -> str:
     return "mismatch missed" if missed else ""
 
 
+def _sides(case: Case, proof: Evidence) -> str:
+    run = case.run
+    there = f"{run['outcome']} at {run['step']}: {str(run['detail'])[:80]}"
+    return f"there {there}; here {proof.outcome.value} {proof.reason[:120]}"
+
+
 def main() -> None:
     """Print each difference, then the agreement on each axis."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -62,13 +68,9 @@ def main() -> None:
     with Pool() as pool:
         for cases in list(classes(path, options.axes.split(",")))[options.offset :: options.every]:
             for case, proof in zip(cases, proofs(pool, cases), strict=True):
-                kind = difference(case, proof)
-                counts[case.axis, kind] += 1
+                counts[case.axis, kind := difference(case, proof)] += 1
                 if kind:
-                    there = f"{case.run['outcome']} at {case.run['step']}: {str(case.run['detail'])[:80]}"
-                    print(
-                        f"{case.arch} {case.axis}: {kind}: there {there}; here {proof.outcome.value} {proof.reason[:120]}"
-                    )
+                    print(f"{case.arch} {case.axis}: {kind}; {_sides(case, proof)}")
                 if options.output:
                     with options.output.open("a", encoding="utf-8") as file:
                         file.write(f"{json.dumps(proof.to_dict())}\n")
