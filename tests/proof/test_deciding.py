@@ -49,6 +49,13 @@ def test_a_difference_is_silent(tmp_path: Path, name: str) -> None:
     assert name in found.reason
 
 
+def test_results_that_are_no_numbers_are_told_so(tmp_path: Path) -> None:
+    """No ratio describes them."""
+    assert decided(tmp_path, "done", logits=Compared("different", 1e9)).reason == (
+        "logits differ: some are no finite numbers"
+    )
+
+
 def test_tokens_and_reload_decide_nothing(tmp_path: Path) -> None:
     """They are told beside."""
     assert decided(tmp_path, "done", logits=EQUAL, tokens=DIFFERENT, reload=DIFFERENT).outcome is Outcome.WORKS

@@ -16,12 +16,13 @@ from meshfit.proof.telling import Findings
 if TYPE_CHECKING:
     from meshfit.proof.rank import Rank
 
-__all__ = ["run"]
+__all__ = ["UNBALANCED", "run"]
 
 _LEFT_OUT: Final = {
     "tokens": "context parallelism is for training",
     "reload": "nothing of the model is spread over ranks",
 }
+UNBALANCED: Final = "run by torch's ring without the balance over ranks that accelerate asks for: not causal attention"
 _NEEDS_CAUSAL: Final = "Load balancing requires"
 """Torch's word for attention that is not causal. Source: torch 2.13 _context_parallel/_attention.py."""
 
@@ -139,7 +140,7 @@ def _forward_and_back(
         if _NEEDS_CAUSAL not in str(fault):
             raise
         _cp_options.enable_load_balance = False
-        found.notes.append("the ring is not balanced over ranks, which only causal attention can be")
+        found.notes.append(UNBALANCED)
         model.zero_grad(set_to_none=True)
         part, loss = _in_parts(rank, mesh, model, given, weights)
     whole = context_parallel_unshard(mesh, [part.detach()], [1])[0]

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from meshfit.errors import ProofError
 from meshfit.evidence import Compared, Outcome
 from meshfit.mesh import MeshSpec
+from meshfit.proof.comparing import MOST
 from meshfit.proof.runs import RankEnd, Run
 from meshfit.proof.telling import read_findings
 
@@ -109,14 +110,21 @@ def _compared(compared: Mapping[str, Compared], idle: list[str]) -> tuple[Outcom
     for name in _DECIDING:
         result = compared.get(name)
         if result is not None and result.state == "different":
-            error = "" if result.error is None else f" by {result.error:.2g} of the largest"
-            where = f" at {result.where}" if result.where else ""
-            return Outcome.SILENT, "compare", f"{name} differ{error}{where}", None
+            return Outcome.SILENT, "compare", f"{name} differ{_by_how_much(result)}", None
     if "logits" not in compared:
         return Outcome.UNDECIDED, "compare", "nothing was compared", None
     if idle:
         return Outcome.VACUOUS, "place", f"nothing of the body is spread over {' and '.join(idle)}", None
     return Outcome.WORKS, "", "", None
+
+
+def _by_how_much(result: Compared) -> str:
+    where = f" at {result.where}" if result.where else ""
+    if result.error is None:
+        return where
+    if result.error >= MOST:
+        return f": {result.where or 'some are no finite numbers'}"
+    return f" by {result.error:.2g} of the largest{where}"
 
 
 def _worst(all_compared: Iterable[Mapping[str, Any]]) -> dict[str, Compared]:

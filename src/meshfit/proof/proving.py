@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from meshfit import errors
 from meshfit.errors import MeshfitError, ProofError
 from meshfit.evidence import Evidence, Outcome
+from meshfit.proof.context_ranks import UNBALANCED
 from meshfit.proof.deciding import decide
 from meshfit.proof.runs import Limits, Run
 
@@ -119,6 +120,8 @@ def _ran(
     run = pool.run(task, payload, world_size=mesh.world_size, limits=limits)
     decided = decide(run, payload["folder"], mesh)
     notes = (*known.pop("notes"), *decided.notes)
+    if UNBALANCED in notes:  # what accelerate would have refused, and rules of accelerate speak of
+        known.update(engine="torch", refused_by=())
     return Evidence(
         **known,
         outcome=decided.outcome,
