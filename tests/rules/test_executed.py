@@ -78,3 +78,11 @@ def test_experts_are_unsupported_only_where_each_layout_failed() -> None:
     with_fsdp = _proof("dp_shard=2,ep=2", Outcome.SILENT)
     assert supports(_facts(with_tp), "ep", engine="transformers")
     assert not supports(_facts(with_tp, with_fsdp), "ep", engine="transformers")
+
+
+def test_along_pp_a_model_of_several_kinds_of_layers_is_not_settled() -> None:
+    """Which kinds a stage holds depends on how many layers and stages there are."""
+    failed = _proof("pp=2", Outcome.LATE)
+    mixed = _facts(failed, layer_types=("mamba", "attention", "mamba", "attention"))
+    assert "PP014" not in judge(mixed, mesh("pp=2"), engine="transformers").codes
+    assert "PP014" in judge(_facts(failed), mesh("pp=2"), engine="transformers").codes

@@ -61,8 +61,16 @@ def proven_axes(facts: ModelFacts, engine: str) -> frozenset[str]:
 
 
 def _settling(facts: ModelFacts) -> tuple[Evidence, ...]:
-    """Proofs that say something else than the rules did: what both say needs no proof."""
-    return tuple(e for e in facts.executed.values() if e.disagrees) if facts.knows("executed") else ()
+    """Proofs that say something else than the rules did: what both say needs no proof.
+
+    Which kinds of layers a stage holds is a matter of sizes, so along pp a model of several kinds is not settled.
+    """
+    if not facts.knows("executed"):
+        return ()
+    found = tuple(e for e in facts.executed.values() if e.disagrees)
+    if found and facts.knows("layer_types") and len(set(facts.layer_types or ())) > 1:
+        return tuple(e for e in found if "pp" not in _parts(e))
+    return found
 
 
 def _parts(evidence: Evidence) -> set[str]:
