@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import facts, mesh
 
@@ -86,3 +88,18 @@ def test_along_pp_a_model_of_several_kinds_of_layers_is_not_settled() -> None:
     mixed = _facts(failed, layer_types=("mamba", "attention", "mamba", "attention"))
     assert "PP014" not in judge(mixed, mesh("pp=2"), engine="transformers").codes
     assert "PP014" in judge(_facts(failed), mesh("pp=2"), engine="transformers").codes
+
+
+def test_a_failure_on_sizes_that_do_not_divide_is_not_taken_for_one_of_all_sizes() -> None:
+    """An odd vocabulary may be what failed."""
+    failed = replace(_proof("tp=2", Outcome.SILENT), sizes={"vocab_size": 131, "hidden_size": 64})
+    assert judge(_facts(failed), mesh("tp=2"), engine="transformers").ok
+    even = replace(failed, sizes={"vocab_size": 130, "hidden_size": 64})
+    assert judge(_facts(even), mesh("tp=2"), engine="transformers").codes == ("TP028",)
+
+
+def test_a_failure_without_experts_spread_says_nothing_of_a_mesh_that_spreads_them() -> None:
+    """They take over what the other axis would have cut."""
+    failed = _proof("dp_shard=2", Outcome.CLEAN)
+    assert "DP005" in judge(_facts(failed), mesh("dp_shard=2"), engine="transformers").codes
+    assert "DP005" not in judge(_facts(failed), mesh("dp_shard=2,ep=2"), engine="transformers").codes

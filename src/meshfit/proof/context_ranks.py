@@ -50,7 +50,7 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     found.placed["tokens"] = given["input_ids"].shape[1] // mesh.cp_size
     rank.step("load")
     model = _loaded(payload)
-    positions = _positions(model, given["input_ids"])
+    positions = _positions(model, given)
     weights, expected, gradients = _whole(model, given, positions)
     rank.step("hooks")
     _attach(model)
@@ -82,13 +82,23 @@ def _loaded(payload: Mapping[str, Any]) -> Any:
     return class_of(payload).from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
 
 
-def _positions(model: Any, ids: Any) -> dict[str, Any]:
-    """Where each token stands in the whole text, for a forward that can be told."""
+def _positions(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Where each token stands in the whole text, for a forward that takes it, or hands on what it does not know."""
     import torch
 
-    if "position_ids" not in inspect.signature(model.forward).parameters:
+    ids = given["input_ids"]
+    told = {"position_ids": torch.arange(ids.shape[1], device=ids.device).expand(ids.shape).clone()}
+    parameters = inspect.signature(model.forward).parameters
+    if "position_ids" in parameters:
+        return told
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
         return {}
-    return {"position_ids": torch.arange(ids.shape[1], device=ids.device).expand(ids.shape).clone()}
+    try:
+        with torch.no_grad():
+            model(**given, **told, use_cache=False)
+    except TypeError:  # nobody below takes it
+        return {}
+    return told
 
 
 def _whole(model: Any, given: Mapping[str, Any], positions: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:

@@ -27,14 +27,19 @@ _AXIS_OF: Final = {"fsdp": "dp_shard", "ddp": "dp_replicate"}
 def against(facts: ModelFacts, axis: str, mesh: MeshSpec) -> Iterator[Evidence]:
     """The proofs of failure on axes that the mesh uses, told of `axis`.
 
-    Experts never run alone: on a mesh with no other axis they fail where each layout that ran with another did.
+    Experts take over what other axes would cut, so a proof without ep says nothing of a mesh with it. They never run
+    alone: on a mesh with no other axis they fail where each layout that ran with another did.
     """
-    failed = [e for e in _settling(facts) if axis in _parts(e) and not e.outcome.works]
+    failed = [e for e in _settling(facts) if axis in _parts(e) and not e.outcome.works and _divides(e)]
     if not failed:
         return
     used = set(mesh.used)
     for evidence in failed:
-        if _parts(evidence) <= used and axis == next(a for a in LEADING if a in _parts(evidence)):
+        if (
+            _parts(evidence) <= used
+            and ("ep" in _parts(evidence)) is ("ep" in used)
+            and axis == next(a for a in LEADING if a in _parts(evidence))
+        ):
             yield evidence
     if axis == "ep" and used == {"ep"} and {e.axes for e in failed} >= {"ep+tp", "ep+fsdp"}:
         yield failed[0]
@@ -71,6 +76,11 @@ def _settling(facts: ModelFacts) -> tuple[Evidence, ...]:
     if found and facts.knows("layer_types") and len(set(facts.layer_types or ())) > 1:
         return tuple(e for e in found if "pp" not in _parts(e))
     return found
+
+
+def _divides(evidence: Evidence) -> bool:
+    """Whether tp cut the sizes of the twin evenly: a failure on others may be one of sizes."""
+    return all(size % evidence.mesh.tp_size == 0 for size in evidence.sizes.values())
 
 
 def _parts(evidence: Evidence) -> set[str]:
