@@ -121,17 +121,22 @@ def _prove(options: argparse.Namespace, journal: Journal, prover: OpenProver) ->
         signal.signal(signal.SIGTERM, previous)
 
 
+_NEEDED: Final = "a proof needs torch and transformers; pip install 'meshfit[hf,torch]'"
+
+
 def _tasks(options: argparse.Namespace, journal: Journal) -> tuple[Task, ...]:
     from meshfit.atlas.questions import MESHES, all_classes, mesh_of, picked
     from meshfit.atlas.sweep import left_to_do
     from meshfit.readers.source.index import find_package
 
     package = find_package("transformers")
-    if package is None or find_package("torch") is None:
-        raise TargetError("a proof needs torch and transformers; pip install 'meshfit[hf,torch]'")
     meshes = [mesh_of(axes) for axes in (options.axes.split(",") if options.axes else MESHES)]
+    if package is None:
+        raise TargetError(_NEEDED)
     named = [name.strip() for name in (options.classes or "").split(",") if name.strip()]
     classes = picked(package, named) if named else all_classes(package)
+    if find_package("torch") is None:
+        raise TargetError(_NEEDED)
     return left_to_do(classes[options.offset :: options.every], meshes, journal)
 
 
