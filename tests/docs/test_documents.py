@@ -36,7 +36,7 @@ class Block(NamedTuple):
 
     @property
     def needs_torch(self) -> bool:
-        return bool(re.search(r"\b(torch|transformers|accelerate|CapabilityMixin)\b", self.text))
+        return bool(re.search(r"\b(torch|transformers|accelerate|CapabilityMixin|verify)\b", self.text))
 
     @property
     def commands(self) -> list[tuple[str, str]]:
@@ -156,7 +156,7 @@ def test_ci_runs_the_lines_of_the_documents() -> None:
     just = (ROOT / "justfile").read_text()
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     recipes = dict(re.findall(r"^(\w+):\n    (.+)$", just, flags=re.MULTILINE))
-    assert list(recipes) == ["test", "check", "bench", "checker", "docs"]
+    assert list(recipes) == ["test", "check", "bench", "checker", "docs", "atlas", "proofs"]
     for line in recipes.values():
         assert f"`{line}`" in contributing
     assert f"\n{recipes['check']}\n" in ci

@@ -48,6 +48,7 @@ def test_public_names_are_pinned() -> None:
     """A name is public because it is listed here."""
     assert meshfit.__all__ == [
         "CapabilityMixin",
+        "Evidence",
         "HasPPPlan",
         "HasTPPlan",
         "MeshError",
@@ -71,6 +72,7 @@ def test_public_names_are_pinned() -> None:
         "custom_models",
         "tp_plans",
         "validate_for_mesh",
+        "verify",
     ]
 
 
