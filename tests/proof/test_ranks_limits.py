@@ -85,14 +85,14 @@ def test_ranks_that_all_sleep_are_a_hang() -> None:
     ended = run("alone", {"how": "sleep"}, idle=0.5)
     assert ended.state == "hang"
     assert [end.state for end in ended.ranks] == ["stopped", "stopped"]
-    assert ended.seconds < 5
+    assert ended.seconds < 40
 
 
 def test_without_patience_for_idleness_the_limit_of_time_holds() -> None:
     """`idle=0` waits to the limit, and still calls it a hang."""
     ended = run("alone", {"how": "sleep"}, idle=0, seconds=1.5)
     assert ended.state == "hang"
-    assert 1.5 < ended.seconds < 5
+    assert 1.5 < ended.seconds < 40
 
 
 @pytest.mark.parametrize("how", ["", "kill", "exit", "raise", "sleep"])
