@@ -117,11 +117,12 @@ class _Worker:
 
     def __init__(self, open_prover: OpenProver) -> None:
         context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
+        ours, theirs = context.Pipe()
+        self.connection: Connection = ours
         self._process = context.Process(target=_work, args=(theirs, open_prover))
         self._process.start()
         theirs.close()
-        self.ready = False
+        self.ready: bool = False
         self.task: Task | None = None
         self._heard = time.monotonic()
         self._closed = 0

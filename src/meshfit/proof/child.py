@@ -33,11 +33,11 @@ class Child:
     def __init__(self, rank: int, pid: int, report: int, output: int) -> None:
         self.rank = rank
         self.pid = pid
-        self.lives = True
-        self.done = False
-        self.message = ""
-        self.trace = ""
-        self.memory = 0
+        self.lives: bool = True
+        self.done: bool = False
+        self.message: str = ""
+        self.trace: str = ""
+        self.memory: int = 0
         self._report = report
         self._output = output
         self._open = {report, output}

@@ -38,9 +38,9 @@ class Job:
     """
 
     def __init__(self) -> None:
-        self.rank = int(os.environ["RANK"])
-        self.world = int(os.environ["WORLD_SIZE"])
-        self.broken = False
+        self.rank: int = int(os.environ["RANK"])
+        self.world: int = int(os.environ["WORLD_SIZE"])
+        self.broken: bool = False
         self._local = int(os.environ.get("LOCAL_RANK", self.rank))
         self._node = os.environ.get("GROUP_RANK", "0")
         self._calls = 0

@@ -47,7 +47,7 @@ class Rank:
         self.world_size = world_size
         self.device = device
         self.backend = backend
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self._tell = tell
 
     def step(self, name: str) -> None:

@@ -193,7 +193,9 @@ class _Zygote:
                     env=_environment(),
                     start_new_session=True,  # Ctrl-C at a terminal is ours to handle
                 )
-            self.end = weakref.finalize(self, _end, process, self._link, self._folder, os.getpid())
+            self.end: weakref.finalize[..., _Zygote] = weakref.finalize(
+                self, _end, process, self._link, self._folder, os.getpid()
+            )
 
     def _log(self) -> Path:
         return Path(self._folder, "log")
