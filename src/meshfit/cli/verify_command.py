@@ -130,16 +130,17 @@ def _prove(
     options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None, pool: Pool | Job
 ) -> list[Evidence]:
     from meshfit.cli.progress import progress
-    from meshfit.proof.api import target_of
+    from meshfit.proof.api import code_beside, target_of
     from meshfit.proof.proving import prove
     from meshfit.proof.runs import Limits
 
     _require("torch", "transformers")
-    target = target_of(options.target, trust_remote_code=options.trust_remote_code)
+    target = target_of(options.target)
+    code = code_beside(options.target) if options.trust_remote_code else None
     limits = Limits(seconds=options.timeout, memory=int(options.memory * _GIB))
     found: list[Evidence] = []
     with progress("proving") as tell:
-        proofs = prove(pool, target, meshes, full_config=options.full_config, limits=limits, plain=plain)
+        proofs = prove(pool, target, meshes, full_config=options.full_config, limits=limits, plain=plain, code=code)
         for number, proof in enumerate(proofs, start=1):
             found.append(proof)
             tell(number / len(meshes))

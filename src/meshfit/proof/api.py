@@ -11,7 +11,7 @@ from meshfit.errors import MeshfitError, TargetError
 from meshfit.evidence import Evidence
 from meshfit.mesh import MeshSpec
 
-__all__ = ["target_of", "verify"]
+__all__ = ["code_beside", "target_of", "verify"]
 
 _CONFIGS: Final = frozenset({"PreTrainedConfig", "PretrainedConfig"})
 
@@ -61,13 +61,14 @@ def verify(
         raise MeshfitError("parallelize and inputs belong together: name both, each as module:function")
     plain = Plain(parallelize, inputs) if parallelize is not None and inputs is not None else None
     limits = Limits(seconds=timeout, memory=memory)
-    named = target_of(target, trust_remote_code=trust_remote_code)
+    code = code_beside(target) if trust_remote_code else None
     with Pool() as pool:
-        (evidence,) = prove(pool, named, [spec], full_config=full_config, limits=limits, plain=plain)
+        proofs = prove(pool, target_of(target), [spec], full_config=full_config, limits=limits, plain=plain, code=code)
+        (evidence,) = proofs
     return evidence
 
 
-def target_of(target: Any, *, trust_remote_code: bool = False) -> str | dict[str, Any]:
+def target_of(target: Any) -> str | dict[str, Any]:
     """What ranks are told of a target: the name of a class, or the values of a config.
 
     Raises:
@@ -78,13 +79,7 @@ def target_of(target: Any, *, trust_remote_code: bool = False) -> str | dict[str
     if isinstance(target, Mapping | str | os.PathLike):
         from meshfit.readers.config import read_config
 
-        values = dict(read_config(target).values)
-        if trust_remote_code and not isinstance(target, Mapping):
-            folder = Path(target)
-            from meshfit.proof.twin import CODE
-
-            values[CODE] = str((folder if folder.is_dir() else folder.parent).resolve())
-        return values
+        return dict(read_config(target).values)
     if isinstance(target, type):
         return _importable(target)
     config: Any = target if _is_config(target) else getattr(target, "config", None)
@@ -95,6 +90,18 @@ def target_of(target: Any, *, trust_remote_code: bool = False) -> str | dict[str
         )
     named = config.architectures if config is target else [_shipped(type(target)).__name__]
     return {**config.to_dict(), "architectures": named}
+
+
+def code_beside(target: Any) -> str:
+    """The folder of the code that lies beside a config.
+
+    Raises:
+        TargetError: the target is no file and no folder.
+    """
+    if not isinstance(target, str | os.PathLike) or not os.path.lexists(target):
+        raise TargetError("there is no code to trust: the target is neither a config.json nor its folder")
+    path = Path(target).resolve()
+    return str(path if path.is_dir() else path.parent)
 
 
 def _is_file(text: str) -> bool:

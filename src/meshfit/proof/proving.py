@@ -51,6 +51,7 @@ def prove(
     limits: Limits | None = None,
     extras: bool = True,
     plain: Plain | None = None,
+    code: str | None = None,
 ) -> Iterator[Evidence]:
     """Run a model on meshes: evidence of each as it comes.
 
@@ -62,6 +63,7 @@ def prove(
         limits: of each run.
         extras: generate tokens, save and load again as well.
         plain: how a model that is none of transformers is parallelized and called.
+        code: a folder of modelling code that may be run, where the config names such code.
 
     Raises:
         TargetError: there is no such class, or its config is none that it takes.
@@ -69,7 +71,7 @@ def prove(
     """
     limits = limits or Limits()
     with pool.folder() as folder:
-        order = {"target": target, "meshes": [str(mesh) for mesh in meshes], "full_config": full_config}
+        order = {"target": target, "meshes": [str(mesh) for mesh in meshes], "full_config": full_config, "code": code}
         twin = _twin(pool, order, limits)
         payload = {
             **twin,

@@ -12,7 +12,7 @@ from meshfit.mesh import MeshSpec
 from meshfit.proof.shrinking import ATTEMPTS, is_small, moduli, shrink
 from meshfit.readers.config import read_config
 
-__all__ = ["CODE", "Twin", "build_config", "find_class", "make_twin", "sizes_of", "twin_of"]
+__all__ = ["Twin", "build_config", "find_class", "make_twin", "sizes_of", "twin_of"]
 
 
 class Twin(NamedTuple):
@@ -35,7 +35,9 @@ class Twin(NamedTuple):
     fallbacks: tuple[dict[str, Any], ...] = ()
 
 
-def twin_of(target: str | Mapping[str, Any], meshes: Sequence[MeshSpec], *, full_config: bool = False) -> Twin:
+def twin_of(
+    target: str | Mapping[str, Any], meshes: Sequence[MeshSpec], *, full_config: bool = False, code: str | None = None
+) -> Twin:
     """The twin of a class, or of the model that a config describes.
 
     Args:
@@ -43,13 +45,14 @@ def twin_of(target: str | Mapping[str, Any], meshes: Sequence[MeshSpec], *, full
             (`package.module:Name`), or the values of a `config.json`.
         meshes: that it has to serve: its counts leave the same remainders by their sizes as the real ones.
         full_config: take the config as it is.
+        code: a folder of modelling code that may be run, where the config names such code.
 
     Raises:
         TargetError: there is no such class, or the config is none that it takes.
-        ProofError: the model is made by code that the config brings along, which is never run.
+        ProofError: the model is made by code that the config brings along, and `code` is not given.
     """
     values = read_config(target).values if isinstance(target, Mapping) else None
-    class_ = find_class(target) if isinstance(target, str) else _class_of(values or {})
+    class_ = find_class(target) if isinstance(target, str) else _class_of(values or {}, code)
     if getattr(class_, "config_class", None) is None:
         return Twin(class_.__name__, class_.__module__, {}, {}, ("built as its own class builds it",))
     try:
@@ -83,7 +86,7 @@ def make_twin(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         rank: that runs it.
-        payload: `target`, `meshes` as texts (`tp=2,pp=2`), `full_config`.
+        payload: `target`, `meshes` as texts (`tp=2,pp=2`), `full_config`, `code`.
 
     Returns:
         The fields of the `Twin`, or `refused`: why there is none, and `kind`: the name of the error.
@@ -91,7 +94,9 @@ def make_twin(rank: Any, payload: Mapping[str, Any]) -> dict[str, Any]:
     rank.step("build")
     try:
         meshes = [MeshSpec.parse(text) for text in payload["meshes"]]
-        twin = twin_of(payload["target"], meshes, full_config=payload.get("full_config", False))
+        twin = twin_of(
+            payload["target"], meshes, full_config=payload.get("full_config", False), code=payload.get("code")
+        )
     except MeshfitError as fault:
         return {"refused": str(fault), "kind": type(fault).__name__}
     return twin._asdict()
@@ -119,14 +124,16 @@ def find_class(name: str) -> type[Any]:
     return found
 
 
-def _class_of(values: Mapping[str, Any]) -> type[Any]:
-    """The class that the config names as its architecture."""
+def _class_of(values: Mapping[str, Any], folder: str | None) -> type[Any]:
+    """The class that the config names as its architecture: of transformers, for a config names no module to import."""
     names = values.get("architectures") or []
     if not names:
         raise TargetError("the config names no architecture; add architectures, such as ['LlamaForCausalLM']")
     code = values.get("auto_map")
-    if values.get(CODE) and isinstance(code, Mapping):
-        return _class_from_code(str(names[0]), code, str(values[CODE]))
+    if folder is not None and isinstance(code, Mapping):
+        return _class_from_code(str(names[0]), code, folder)
+    if not str(names[0]).isidentifier():
+        raise TargetError(f"{names[0]!r} in architectures is no name of a class")
     try:
         return find_class(str(names[0]))
     except TargetError:
@@ -174,9 +181,7 @@ def build_config(class_: type[Any], values: Mapping[str, Any] | None) -> Any:
     return kind.from_dict(given)
 
 
-CODE: Final = "_code_in"
-"""The key under which a trusted config tells the folder of its code."""
-_DERIVED: Final = ("transformers_version", "auto_map", "quantization_config", "dtype", "torch_dtype", CODE)
+_DERIVED: Final = ("transformers_version", "auto_map", "quantization_config", "dtype", "torch_dtype")
 """What a twin does not take over: it is made here, in 32 bits."""
 _SIZES: Final = (
     *("hidden_size", "intermediate_size", "moe_intermediate_size", "num_attention_heads", "num_key_value_heads"),
