@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from meshfit.errors import MeshfitError
-from meshfit.mesh import AXES, MeshSpec
+from meshfit.mesh import MeshSpec
 
 __all__ = ["COMPARED", "SCHEMA", "Compared", "Evidence", "EvidenceError", "Outcome", "axes_of", "read_evidence"]
 
@@ -47,13 +47,9 @@ class Outcome(str, Enum):
     @property
     def told(self) -> str:
         """The outcome as the end of a sentence: `tp=2 works`, `tp=2 ended in a late error`."""
-        return (
-            self.value
-            if self is Outcome.WORKS
-            else f"ended in a {self.value}"
-            if self in _NOUNS
-            else f"is {self.value}"
-        )
+        if self is Outcome.WORKS:
+            return self.value
+        return f"ended in a {self.value}" if self in _NOUNS else f"is {self.value}"
 
     @property
     def works(self) -> bool | None:
@@ -204,7 +200,7 @@ _NAMES: Final = {"dp_shard": "fsdp", "dp_replicate": "ddp"}
 
 def axes_of(mesh: MeshSpec) -> str:
     """The used axes as evidence names them, joined in alphabetical order: `tp`, `ep+tp`, `ep+fsdp`."""
-    return "+".join(sorted(_NAMES.get(axis, axis) for axis in AXES if mesh.size(axis) > 1))
+    return "+".join(sorted(_NAMES.get(axis, axis) for axis in mesh.used))
 
 
 def _object(value: object) -> Mapping[str, Any]:

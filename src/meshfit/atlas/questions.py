@@ -11,6 +11,7 @@ from meshfit.evidence import axes_of
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.readers.source import auto
 from meshfit.readers.source.index import Package
+from meshfit.readers.spellings import ALIASES
 
 __all__ = ["MESHES", "all_classes", "mesh_of", "named_axes", "picked"]
 
@@ -22,7 +23,6 @@ _HEADS: Final = (
     "SPEECH_SEQ_2_SEQ",
 )
 """The auto mappings of the models that write tokens."""
-_AXIS_OF: Final = {"fsdp": "dp_shard", "ddp": "dp_replicate"}
 
 
 def all_classes(package: Package) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ def mesh_of(axes: str) -> MeshSpec:
         MeshError: an axis is unknown.
     """
     parts = re.split(r"\s*\+\s*", axes.strip())
-    names = [_AXIS_OF.get(part, part) for part in parts]
+    names = [ALIASES.get(part, part) for part in parts]
     for part, name in zip(parts, names, strict=True):
         if name not in AXES:
             raise MeshError(f"unknown axis {part!r} in {axes!r}; write for example {', '.join(MESHES)}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from meshfit.facts import ModelFacts, Origin
-from meshfit.mesh import AXES, AXIS_WORDS, MeshSpec
+from meshfit.mesh import AXIS_WORDS, MeshSpec
 from meshfit.report import Consequence
 from meshfit.rules.proofs import against
 from meshfit.rules.registry import Finding, Judge, rule
@@ -25,7 +25,7 @@ _TOLD: Final = {
     "silent mismatch": "ran to the end and computed something else than one process",
     "vacuous": "ran, but nothing of the body was sharded",
     "late error": "failed after the weights had loaded",
-    "clean error": "was refused at load",
+    "clean error": "was refused before it ran",
     "hang": "hung",
 }
 
@@ -33,14 +33,12 @@ _TOLD: Final = {
 def _finding(evidence: Evidence) -> Finding:
     outcome = evidence.outcome.value
     reason = f": {evidence.reason}" if evidence.reason else ""
-    mesh = ", ".join(f"{axis}_size={evidence.mesh.size(axis)}" for axis in AXES if evidence.mesh.size(axis) > 1)
+    mesh = ", ".join(f"{axis}_size={evidence.mesh.size(axis)}" for axis in evidence.mesh.used)
     library = evidence.engine if evidence.engine in evidence.versions else "transformers"
     return Finding(
         f"a small twin of {evidence.target} {_TOLD[outcome]} when it was executed with {mesh}{reason}",
         f"use another axis, or prove it on your versions with meshfit verify {evidence.target} --mesh {evidence.mesh}",
-        origins=(
-            Origin(f"executed with {library} {evidence.versions.get(library, '?')}", pointer="", level="executed"),
-        ),
+        origins=(Origin(f"executed with {library} {evidence.versions.get(library, '?')}", level="executed"),),
         consequence=_CONSEQUENCES[outcome],
     )
 

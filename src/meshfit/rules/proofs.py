@@ -21,8 +21,6 @@ __all__ = ["against", "proven_axes", "refuted"]
 LEADING: Final = ("ep", "cp", "pp", "tp", "dp_shard", "dp_replicate", "sp")
 """The axis that a failure of several together is told of: the first of them here."""
 
-_AXIS_OF: Final = {"fsdp": "dp_shard", "ddp": "dp_replicate"}
-
 
 def against(facts: ModelFacts, axis: str, mesh: MeshSpec) -> Iterator[Evidence]:
     """The proofs of failure on axes that the mesh uses, told of `axis`.
@@ -84,4 +82,4 @@ def _divides(evidence: Evidence) -> bool:
 
 
 def _parts(evidence: Evidence) -> set[str]:
-    return {_AXIS_OF.get(axis, axis) for axis in evidence.axes.split("+")}
+    return set(evidence.mesh.used)
