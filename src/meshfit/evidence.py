@@ -48,7 +48,7 @@ class Outcome(str, Enum):
     def told(self) -> str:
         """The outcome as the end of a sentence: `tp=2 works`, `tp=2 ended in a late error`."""
         if self is Outcome.WORKS:
-            return self.value
+            return str(self.value)
         return f"ended in a {self.value}" if self in _NOUNS else f"is {self.value}"
 
     @property
