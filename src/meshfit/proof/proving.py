@@ -87,7 +87,7 @@ def prove(
             engine = "plain" if plain else "accelerate" if mesh.cp_size > 1 else "transformers"
             known = {**about(mesh), "mesh": mesh, "engine": engine}
             if reference.state != "done":
-                yield _undecided(known, reference)
+                yield _undecided(known, reference, folder)
             elif refused := pool.refuses(mesh.world_size):
                 yield Evidence(
                     **known, outcome=Outcome.UNDECIDED, reason=f"{mesh} takes {mesh.world_size} ranks, and {refused}"
@@ -128,7 +128,7 @@ def _ran(
         **known,
         outcome=decided.outcome,
         step=decided.step,
-        reason=decided.reason,
+        reason=_placeless(decided.reason, payload["folder"]),
         rank=decided.rank,
         compared=decided.compared,
         placed=decided.placed,
@@ -138,9 +138,15 @@ def _ran(
     )
 
 
-def _undecided(known: dict[str, Any], reference: Run) -> Evidence:
+def _undecided(known: dict[str, Any], reference: Run, folder: str) -> Evidence:
     step = reference.first.step if reference.first else ""
-    return Evidence(**known, outcome=Outcome.UNDECIDED, step=step, reason=f"one process: {_cause(reference)}")
+    reason = _placeless(f"one process: {_cause(reference)}", folder)
+    return Evidence(**known, outcome=Outcome.UNDECIDED, step=step, reason=reason)
+
+
+def _placeless(reason: str, folder: str) -> str:
+    """The reason without the folder of the proof, which is gone when it is read."""
+    return reason.replace(f"{folder}/", "")
 
 
 def _cause(run: Run) -> str:
