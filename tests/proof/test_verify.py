@@ -109,8 +109,10 @@ def test_code_beside_a_config_runs_only_when_it_is_trusted(tmp_path: Path, capsy
     ("arguments", "told"),
     [
         (["LlamaForCausalLM", "--mesh", "tp=1"], "axis in use"),
-        (["LlamaForCausalLM", "--mesh", "tp=2", "--timeout", "0"], "--timeout must be positive"),
-        (["LlamaForCausalLM", "--mesh", "tp=2", "--memory", "-1"], "--memory must be positive"),
+        (["LlamaForCausalLM", "--mesh", "tp=2", "--timeout", "0"], "timeout must be positive"),
+        (["LlamaForCausalLM", "--mesh", "tp=2", "--memory", "-1"], "memory must be positive"),
+        (["LlamaForCausalLM", "--mesh", "tp=2", "--memory", "inf"], "memory must be positive"),
+        (["LlamaForCausalLM", "--mesh", "tp=2", "--trust-remote-code"], "no code to trust"),
         (["LlamaForCausalLM", "--mesh", "tp=2", "--inputs", "a:b"], "belong together"),
         (["LlamaForCausalLM", "--mesh", "two"], "axis=size"),
     ],
@@ -121,6 +123,16 @@ def test_a_mistake_is_named_before_anything_runs(
     """In one line, with exit code 2."""
     assert main(["verify", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.torch
+def test_a_config_names_no_module_to_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nor a folder of code: a file is data, whatever it says."""
+    (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
+    config = {"architectures": ["evil:Model"], "auto_map": {"AutoModel": "evil.Model"}, "_code_in": str(tmp_path)}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert main(["verify", str(tmp_path), "--mesh", "tp=2"]) == 2
+    assert "'evil:Model' in architectures is no name of a class" in capsys.readouterr().err
 
 
 def test_a_class_that_other_processes_cannot_import_is_refused() -> None:

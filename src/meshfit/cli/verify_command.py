@@ -10,12 +10,10 @@ from meshfit.cli.verdict import Verdict
 from meshfit.errors import MeshfitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from meshfit.evidence import Evidence
-    from meshfit.mesh import MeshSpec
     from meshfit.proof.job import Job
-    from meshfit.proof.proving import Plain
     from meshfit.proof.ranks import Pool
 
 __all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
@@ -72,23 +70,25 @@ def configure(verify: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Verdict:
     """Prove each mesh. Raises MeshfitError for a mistake of the user."""
     from meshfit.mesh import MeshSpec
-
-    meshes = [MeshSpec.parse(text) for text in options.mesh]
-    for mesh in meshes:
-        if not mesh.used:
-            raise MeshfitError("a proof needs a mesh with an axis in use, such as tp=2")
-    for name in ("timeout", "memory"):
-        if not 0 < getattr(options, name) < 1e6:
-            raise MeshfitError(f"--{name} must be positive, got {getattr(options, name):g}")
-    plain = _plain(options)
+    from meshfit.proof.api import code_beside, target_of
     from meshfit.proof.job import is_job
-
-    if is_job():
-        return _by_job(options, meshes, plain)
+    from meshfit.proof.proving import plain_of, require_axes, require_installed
     from meshfit.proof.ranks import Pool
+    from meshfit.proof.runs import limits_of
 
+    asked = {
+        "meshes": [require_axes(MeshSpec.parse(text)) for text in options.mesh],
+        "plain": plain_of(options.parallelize, options.inputs),
+        "limits": limits_of(options.timeout, options.memory * _GIB),
+        "target": target_of(options.target),
+        "code": code_beside(options.target) if options.trust_remote_code else None,
+        "full_config": options.full_config,
+    }
+    require_installed()
+    if is_job():
+        return _by_job(options, asked)
     with Pool() as pool:
-        return _told(_prove(options, meshes, plain, pool), options)
+        return _told(_prove(pool, asked), options)
 
 
 def _told(proofs: Sequence[Evidence], options: argparse.Namespace) -> Verdict:
@@ -97,7 +97,7 @@ def _told(proofs: Sequence[Evidence], options: argparse.Namespace) -> Verdict:
     return Verdict(_printed(proofs, options), int(not all(proof.outcome.works for proof in proofs)))
 
 
-def _by_job(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None) -> Verdict:
+def _by_job(options: argparse.Namespace, asked: Mapping[str, Any]) -> Verdict:
     """On the ranks that torchrun started, of which this process is one; the first tells what came of it."""
     import os
     import sys
@@ -105,7 +105,7 @@ def _by_job(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plai
     from meshfit.proof.job import Job
 
     with Job() as job:
-        proofs = _prove(options, meshes, plain, job)
+        proofs = _prove(job, asked)
     verdict = _told(proofs, options) if job.rank == 0 else Verdict("", 0)
     if job.broken:
         # ranks that are stuck in a collective cannot be ended in any other way
@@ -115,45 +115,16 @@ def _by_job(options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plai
     return verdict
 
 
-def _plain(options: argparse.Namespace) -> Plain | None:
-    given = [options.parallelize, options.inputs]
-    if not any(given):
-        return None
-    if not all(given):
-        raise MeshfitError("--parallelize and --inputs belong together: name both, each as module:function")
-    from meshfit.proof.proving import Plain
-
-    return Plain(*given)
-
-
-def _prove(
-    options: argparse.Namespace, meshes: Sequence[MeshSpec], plain: Plain | None, pool: Pool | Job
-) -> list[Evidence]:
+def _prove(pool: Pool | Job, asked: Mapping[str, Any]) -> list[Evidence]:
     from meshfit.cli.progress import progress
-    from meshfit.proof.api import code_beside, target_of
     from meshfit.proof.proving import prove
-    from meshfit.proof.runs import Limits
 
-    _require("torch", "transformers")
-    target = target_of(options.target)
-    code = code_beside(options.target) if options.trust_remote_code else None
-    limits = Limits(seconds=options.timeout, memory=int(options.memory * _GIB))
     found: list[Evidence] = []
     with progress("proving") as tell:
-        proofs = prove(pool, target, meshes, full_config=options.full_config, limits=limits, plain=plain, code=code)
-        for number, proof in enumerate(proofs, start=1):
+        for proof in prove(pool, **asked):
             found.append(proof)
-            tell(number / len(meshes))
+            tell(len(found) / len(asked["meshes"]))
     return found
-
-
-def _require(*packages: str) -> None:
-    """Raise where a package that runs a proof is not installed; none is imported for it."""
-    from importlib.util import find_spec
-
-    absent = [name for name in packages if find_spec(name) is None]
-    if absent:
-        raise MeshfitError(f"a proof runs {' and '.join(absent)}, not installed here; pip install 'meshfit[hf,torch]'")
 
 
 def _append(path: Path, proofs: Sequence[Evidence]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from meshfit.errors import MeshfitError, TargetError
+from meshfit.errors import TargetError
 from meshfit.evidence import Evidence
 from meshfit.mesh import MeshSpec
 
@@ -48,19 +48,17 @@ def verify(
 
     Raises:
         TargetError: the target cannot be read or resolved. MeshError: the mesh cannot be read, or has no axis in use.
-        ProofError: nothing can be run at all: no torch, or code that the model brings along.
+        ProofError: nothing can be run at all, such as code that the model brings along and that is not trusted.
+        MeshfitError: an option is no such thing, or torch or transformers is not installed.
     """
-    from meshfit.proof.proving import Plain, prove
+    from meshfit.proof.proving import plain_of, prove, require_axes, require_installed
     from meshfit.proof.ranks import Pool
-    from meshfit.proof.runs import Limits
+    from meshfit.proof.runs import limits_of
 
-    spec = MeshSpec.of(mesh)
-    if not spec.used:
-        raise MeshfitError("a proof needs a mesh with an axis in use, such as tp=2")
-    if (parallelize is None) is not (inputs is None):
-        raise MeshfitError("parallelize and inputs belong together: name both, each as module:function")
-    plain = Plain(parallelize, inputs) if parallelize is not None and inputs is not None else None
-    limits = Limits(seconds=timeout, memory=memory)
+    spec = require_axes(MeshSpec.of(mesh))
+    plain = plain_of(parallelize, inputs)
+    limits = limits_of(timeout, memory)
+    require_installed()
     code = code_beside(target) if trust_remote_code else None
     with Pool() as pool:
         proofs = prove(pool, target_of(target), [spec], full_config=full_config, limits=limits, plain=plain, code=code)

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meshfit import errors
-from meshfit.errors import MeshfitError, ProofError
+from meshfit.errors import MeshError, MeshfitError, ProofError
 from meshfit.evidence import Evidence, Outcome
 from meshfit.proof.context_ranks import UNBALANCED
 from meshfit.proof.deciding import decide
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from meshfit.proof.job import Job
     from meshfit.proof.ranks import Pool
 
-__all__ = ["Plain", "prove"]
+__all__ = ["Plain", "plain_of", "prove", "require_axes", "require_installed", "versions"]
 
 _TWIN: Final = "meshfit.proof.twin:make_twin"
 _REFERENCE: Final = "meshfit.proof.reference:make_reference"
@@ -40,6 +40,35 @@ class Plain(NamedTuple):
 
     parallelize: str
     inputs: str
+
+
+def plain_of(parallelize: str | None, inputs: str | None) -> Plain | None:
+    """What a user said of a model without transformers; None where nothing.
+
+    Raises:
+        MeshfitError: only one of the two was named.
+    """
+    if parallelize is None and inputs is None:
+        return None
+    if parallelize is None or inputs is None:
+        raise MeshfitError("parallelize and inputs belong together: name both, each as module:function")
+    return Plain(parallelize, inputs)
+
+
+def require_axes(mesh: MeshSpec) -> MeshSpec:
+    """The mesh. Raises MeshError where no axis is in use, so that nothing would be proved."""
+    if not mesh.used:
+        raise MeshError("a proof needs a mesh with an axis in use, such as tp=2")
+    return mesh
+
+
+def require_installed() -> None:
+    """Raise MeshfitError where a package that runs a proof is absent; none is imported for it."""
+    from importlib.util import find_spec
+
+    absent = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if absent:
+        raise MeshfitError(f"a proof runs {' and '.join(absent)}, not installed here; pip install 'meshfit[hf,torch]'")
 
 
 def prove(
@@ -82,10 +111,13 @@ def prove(
         }
         reference = pool.run(_REFERENCE, payload, world_size=1, limits=limits)
         told = reference.ranks[0].value if reference.state == "done" else {}
-        about = _About({**twin, **told})
+        ran = {**twin, **told}
+        facts = _facts_of(ran)
+        about = _about(ran, facts)
         for mesh in meshes:
             engine = "plain" if plain else "accelerate" if mesh.cp_size > 1 else "transformers"
-            known = {**about(mesh), "mesh": mesh, "engine": engine}
+            known = {**about, "mesh": mesh, "engine": engine, "refused_by": _refused_by(facts, mesh)}
+            known["notes"] = tuple(ran.get("notes", ()))
             if reference.state != "done":
                 yield _undecided(known, reference, folder)
             elif refused := pool.refuses(mesh.world_size):
@@ -165,35 +197,29 @@ _ENDS: Final = {
 }
 
 
-class _About:
+def _about(twin: Mapping[str, Any], facts: ModelFacts | None) -> dict[str, Any]:
     """What evidence says of the twin, whatever the mesh."""
+    from meshfit.readers.proven import structure_of
 
-    def __init__(self, twin: Mapping[str, Any]) -> None:
-        self._twin = twin
-        self._facts = _facts_of(twin)
+    source = facts.class_source if facts is not None and facts.knows("class_source") else None
+    return {
+        "target": twin["class_name"],
+        "sizes": twin["sizes"],
+        "config": twin["config"],
+        "versions": versions(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "class_digest": source[1] if source else "",
+        "structure": structure_of(facts) if facts is not None else "",
+    }
 
-    def __call__(self, mesh: MeshSpec) -> dict[str, Any]:
-        from meshfit.readers.proven import structure_of
 
-        source = self._facts.class_source if self._facts is not None and self._facts.knows("class_source") else None
-        return {
-            "target": self._twin["class_name"],
-            "sizes": self._twin["sizes"],
-            "config": self._twin["config"],
-            "versions": versions(),
-            "date": datetime.now(timezone.utc).date().isoformat(),
-            "notes": tuple(self._twin.get("notes", ())),
-            "class_digest": source[1] if source else "",
-            "structure": structure_of(self._facts) if self._facts is not None else "",
-            "refused_by": self._refused_by(mesh),
-        }
+def _refused_by(facts: ModelFacts | None, mesh: MeshSpec) -> tuple[str, ...]:
+    """The codes of the errors that rules alone have against the twin."""
+    from meshfit.checking import judged
 
-    def _refused_by(self, mesh: MeshSpec) -> tuple[str, ...]:
-        from meshfit.checking import judged
-
-        if self._facts is None:
-            return ()
-        return tuple(dict.fromkeys(v.code for v in judged(self._facts, mesh).errors))
+    if facts is None:
+        return ()
+    return tuple(dict.fromkeys(violation.code for violation in judged(facts, mesh).errors))
 
 
 def _facts_of(twin: Mapping[str, Any]) -> ModelFacts | None:

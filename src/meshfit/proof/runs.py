@@ -7,7 +7,9 @@ import signal
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-__all__ = ["Limits", "RankEnd", "RankState", "Run", "RunState", "settle"]
+from meshfit.errors import MeshfitError
+
+__all__ = ["Limits", "RankEnd", "RankState", "Run", "RunState", "limits_of", "settle"]
 
 RankState = Literal["done", "raised", "died", "left", "stopped"]
 """`done`: returned, and so did every other. `raised`: an exception left the task. `died`: by a signal that nobody here
@@ -62,6 +64,18 @@ class RankEnd(NamedTuple):
     code: int | None = None
     output: str = ""
     at: float = 0.0
+
+
+def limits_of(seconds: float, memory: float) -> Limits:
+    """Limits that a user asked for.
+
+    Raises:
+        MeshfitError: one is not positive.
+    """
+    for name, value in (("timeout", seconds), ("memory", memory)):
+        if not 0 < value < float("inf"):
+            raise MeshfitError(f"{name} must be positive, got {value:g}")
+    return Limits(seconds=seconds, memory=int(memory))
 
 
 class Run(NamedTuple):
