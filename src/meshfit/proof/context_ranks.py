@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.errors import ProofError
-from meshfit.mesh import MeshSpec
 from meshfit.proof.comparing import compare, compare_gradients
-from meshfit.proof.loading import class_of, load_expected, quieten
+from meshfit.proof.loading import begin, class_of
 from meshfit.proof.telling import Findings
 
 if TYPE_CHECKING:
@@ -40,12 +39,9 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ProofError: the model does not read one text from left to right, so nobody knows what a rank would get of it.
     """
-    mesh = MeshSpec.parse(payload["mesh"])
-    found = Findings(payload["folder"], mesh, rank.rank)
-    quieten()
+    mesh, found, inputs, _ = begin(rank, payload)
     if mesh.used != ("cp",):
         raise ProofError("cp runs beside no other axis here")
-    inputs, _ = load_expected(payload, rank.device)
     given = _cut(inputs["forward"])
     found.placed["tokens"] = given["input_ids"].shape[1] // mesh.cp_size
     rank.step("load")

@@ -47,6 +47,7 @@ class Decided(NamedTuple):
     compared: Mapping[str, Compared]
     placed: Mapping[str, int]
     notes: tuple[str, ...]
+    backend: str
 
 
 def decide(run: Run, folder: str, mesh: MeshSpec) -> Decided:
@@ -70,7 +71,8 @@ def decide(run: Run, folder: str, mesh: MeshSpec) -> Decided:
     if outcome is Outcome.WORKS or (wrong and outcome in (Outcome.LATE, Outcome.HANG)):
         # a backward that fails afterwards saves nobody who only runs the forward
         outcome, step, reason, rank = _compared(compared, idle)
-    return Decided(outcome, step, reason, rank, compared, placed, notes)
+    backend = next((each["backend"] for each in found), "gloo")
+    return Decided(outcome, step, reason, rank, compared, placed, notes, backend)
 
 
 def _named(step: str) -> str:

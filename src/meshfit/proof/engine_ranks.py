@@ -9,7 +9,7 @@ from meshfit.evidence import Compared
 from meshfit.mesh import MeshSpec
 from meshfit.proof.comparing import compare, compare_gradients, compare_tokens
 from meshfit.proof.gathering import count_experts, count_sharded, count_stages, whole_gradients
-from meshfit.proof.loading import class_of, load_expected, load_onto_mesh, quieten
+from meshfit.proof.loading import begin, class_of, load_onto_mesh
 from meshfit.proof.telling import Findings
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         `Findings` as JSON.
     """
-    mesh = MeshSpec.parse(payload["mesh"])
-    found = Findings(payload["folder"], mesh, rank.rank)
-    quieten()
-    inputs, expected = load_expected(payload, rank.device)
+    mesh, found, inputs, expected = begin(rank, payload)
     rank.step("load")
     model = load_onto_mesh(payload, mesh)
     rank.step("place")
@@ -53,9 +50,10 @@ def _count(model: Any, mesh: MeshSpec, expected: Mapping[str, Any], found: Findi
     cut = {"tp": counts.get("tp", 0), "dp_shard": max(counts.get("fsdp", 0), counts.get("efsdp", 0))}
     # expert parallelism takes the experts out of the tensor plan, and may leave nothing to it
     asked = [axis for axis in cut if mesh.size(axis) > 1 and not (axis == "tp" and mesh.ep_size > 1)]
-    if any(mesh.size(axis) > 1 for axis in cut):
-        found.placed.update(sharded=min((cut[axis] for axis in asked), default=cut["tp"]), body=body)
-        found.idle.extend(axis for axis in asked if not cut[axis])
+    if asked:
+        found.spread({axis: cut[axis] for axis in asked}, body)
+    elif mesh.tp_size > 1:
+        found.placed.update(sharded=cut["tp"], body=body)
     if mesh.pp_size > 1:
         stages, layers, split = count_stages(model)
         found.placed.update(stages=stages, layers=layers)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from meshfit.mesh import MeshSpec
+from meshfit.proof.telling import Findings
 
-__all__ = ["ENGINE_SIZES", "class_of", "load_expected", "load_onto_mesh", "quieten"]
+if TYPE_CHECKING:
+    from meshfit.proof.rank import Rank
+
+__all__ = ["ENGINE_SIZES", "Begun", "begin", "class_of", "load_expected", "load_onto_mesh", "quieten"]
 
 ENGINE_SIZES: Final = {
     "tp": "tp_size",
@@ -18,6 +22,22 @@ ENGINE_SIZES: Final = {
     "dp_replicate": "dp_replicate_size",
 }
 """Axis -> the argument of transformers' `DistributedConfig`."""
+
+
+class Begun(NamedTuple):
+    """What a task of a proof works with.
+
+    Args:
+        mesh: that runs.
+        found: to be filled.
+        inputs: of the reference, on the rank's device.
+        expected: what one process computed from them.
+    """
+
+    mesh: MeshSpec
+    found: Findings
+    inputs: dict[str, Any]
+    expected: dict[str, Any]
 
 
 def class_of(payload: Mapping[str, Any]) -> Any:
@@ -35,6 +55,14 @@ def quieten() -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     torch.manual_seed(0)
+
+
+def begin(rank: Rank, payload: Mapping[str, Any]) -> Begun:
+    """What every task of a proof starts with."""
+    mesh = MeshSpec.parse(payload["mesh"])
+    found = Findings(payload["folder"], mesh, rank.rank, rank.backend)
+    quieten()
+    return Begun(mesh, found, *load_expected(payload, rank.device))
 
 
 def load_onto_mesh(payload: Mapping[str, Any], mesh: MeshSpec) -> Any:

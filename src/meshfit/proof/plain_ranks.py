@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.mesh import MeshSpec
 from meshfit.proof.engine_ranks import observe_and_compare
 from meshfit.proof.gathering import count_sharded
-from meshfit.proof.loading import class_of, load_expected, quieten
-from meshfit.proof.telling import Findings
+from meshfit.proof.loading import begin, class_of
 
 if TYPE_CHECKING:
     from meshfit.proof.rank import Rank
 
 __all__ = ["run"]
 
-_CUT: tuple[str, ...] = ("tp", "dp_shard")
+_CUT: Final = ("tp", "dp_shard")
 """Axes over which parameters are cut; what the others spread, only the model knows."""
 
 
@@ -39,10 +38,7 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     from meshfit.proof.reference import CHECKPOINT
     from meshfit.proof.twin import find_class
 
-    mesh = MeshSpec.parse(payload["mesh"])
-    found = Findings(payload["folder"], mesh, rank.rank)
-    quieten()
-    inputs, expected = load_expected(payload, rank.device)
+    mesh, found, inputs, expected = begin(rank, payload)
     rank.step("load")
     model = class_of(payload)().float().eval()
     model.load_state_dict(torch.load(Path(payload["folder"], CHECKPOINT, "state.pt"), weights_only=True))
@@ -52,8 +48,7 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     counts, body = count_sharded(model, expected["gradients"].keys())
     asked = [axis for axis in _CUT if mesh.size(axis) > 1]
     if asked:
-        found.placed.update(sharded=min(counts.get(axis, 0) for axis in asked), body=body)
-        found.idle.extend(axis for axis in asked if not counts.get(axis))
+        found.spread({axis: counts.get(axis, 0) for axis in asked}, body)
     observe_and_compare(rank, model, inputs, expected, found, backward=True)
     found.leave_out(dict.fromkeys(("tokens", "reload"), "only the model knows how"))
     found.keep()

@@ -164,6 +164,7 @@ def _ran(
         rank=decided.rank,
         compared=decided.compared,
         placed=decided.placed,
+        backend=decided.backend,
         notes=notes,
         seconds=round(run.seconds, 3),
         memory=run.memory,

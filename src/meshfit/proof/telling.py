@@ -21,11 +21,13 @@ class Findings:
         folder: of the proof, which outlives the run.
         mesh: that runs.
         rank: whose findings these are.
+        backend: of its process group.
     """
 
-    def __init__(self, folder: str, mesh: MeshSpec, rank: int) -> None:
+    def __init__(self, folder: str, mesh: MeshSpec, rank: int, backend: str = "gloo") -> None:
         self._path = _path(folder, mesh, rank)
         self._path.unlink(missing_ok=True)
+        self._backend = backend
         self.compared: dict[str, Compared] = {}
         self.placed: dict[str, int] = {}
         self.idle: list[str] = []
@@ -34,8 +36,18 @@ class Findings:
 
     def to_dict(self) -> dict[str, Any]:
         """The findings as JSON holds them."""
-        compared = {name: list(one) for name, one in self.compared.items()}
-        return {"compared": compared, "placed": self.placed, "idle": self.idle, "notes": self.notes}
+        return {
+            "compared": {name: list(one) for name, one in self.compared.items()},
+            "placed": self.placed,
+            "idle": self.idle,
+            "notes": self.notes,
+            "backend": self._backend,
+        }
+
+    def spread(self, cut: Mapping[str, int], body: int) -> None:
+        """Note how many of the body's parameters are cut, by axis; of several axes the least counts."""
+        self.placed.update(sharded=min(cut.values()), body=body)
+        self.idle.extend(axis for axis, count in cut.items() if not count)
 
     def keep(self) -> None:
         """Write down what is known so far."""
