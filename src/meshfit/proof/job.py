@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from typing_extensions import Self
 
+from meshfit.errors import ProofError
 from meshfit.proof.joined import run_here
 from meshfit.proof.ranks import Pool
 from meshfit.proof.runs import Limits, RankEnd, Run
@@ -96,8 +97,7 @@ class Job:
         if world_size == 1:
             key = f"run/{self._node}/{self._calls}"
             if self._local == 0:
-                self._pool = self._pool or Pool()
-                self._store.set(key, json.dumps(self._pool.run(task, payload, world_size=1, limits=limits)))
+                self._store.set(key, json.dumps(self._alone(task, payload, limits)))
         else:
             key = f"run/{self._calls}"
             run = run_here(task, payload, limits=limits)
@@ -106,6 +106,15 @@ class Job:
         ended = _run_of(json.loads(self._store.get(key)))
         self.broken = world_size > 1 and ended.state != "done"
         return ended
+
+    def _alone(self, task: str, payload: Mapping[str, Any] | None, limits: Limits) -> Run:
+        """A run of one process; where none can be started, the others must not wait for it."""
+        try:
+            self._pool = self._pool or Pool()
+            return self._pool.run(task, payload, world_size=1, limits=limits)
+        except ProofError as fault:
+            end = RankEnd(0, "raised", "start", kind=ProofError.__name__, message=str(fault))
+            return Run((end,), 0.0, 0, "failed", end)
 
 
 def _run_of(values: list[Any]) -> Run:

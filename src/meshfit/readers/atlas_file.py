@@ -15,6 +15,7 @@ from typing import Any, Final
 from meshfit.evidence import Evidence, EvidenceError, read_evidence
 from meshfit.mesh import AXES
 from meshfit.readers.atlas_rows import Pool, evidence_of, rounded, row_of
+from meshfit.readers.blocks import LONGEST_HEADER, unpacked, why_not
 
 __all__ = ["SHIPPED", "Atlas", "atlas_bytes", "evidence_in", "merged", "read_atlas", "shipped_atlas"]
 
@@ -23,11 +24,9 @@ SCHEMA: Final = 1
 SHIPPED: Final = Path(__file__).parents[1] / "data" / "transformers.atlas"
 """The atlas that comes with meshfit."""
 
-_FORMAT: Final = "meshfit-atlas"
+_KIND: Final = "atlas"
 _TOGETHER: Final = 8
 """Classes in one block: more make the file smaller, and a question about one class slower."""
-_LONGEST_HEADER: Final = 4096
-_LONGEST_BLOCK: Final = 64 * 1024 * 1024
 
 
 class Atlas:
@@ -88,7 +87,7 @@ def read_atlas(path: str | Path) -> Atlas:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            header = json.loads(file.readline(_LONGEST_HEADER))
+            header = json.loads(file.readline(LONGEST_HEADER))
             _refuse_other_formats(header, path)
             contents = _unpacked(file.read(header["contents"]))
             return Atlas(path, contents, file.tell())
@@ -114,10 +113,10 @@ def evidence_in(path: str | Path) -> tuple[Evidence, ...]:
     """
     try:
         with Path(path).open("rb") as file:
-            start = file.readline(_LONGEST_HEADER)
+            start = file.readline(LONGEST_HEADER)
     except OSError as fault:
         raise EvidenceError(f"{path} cannot be read: {fault.strerror}; check the path") from None
-    return tuple(read_atlas(path)) if _FORMAT.encode() in start else read_evidence(path)
+    return tuple(read_atlas(path)) if f"meshfit-{_KIND}".encode() in start else read_evidence(path)
 
 
 def atlas_bytes(evidence: Iterable[Evidence]) -> bytes:
@@ -142,7 +141,7 @@ def atlas_bytes(evidence: Iterable[Evidence]) -> bytes:
         offset += len(block)
         blocks.append(block)
     contents = _packed({"blocks": places, "classes": classes})
-    header = {"format": _FORMAT, "schema": SCHEMA, "contents": len(contents)}
+    header = {"format": f"meshfit-{_KIND}", "schema": SCHEMA, "contents": len(contents)}
     return b"".join([json.dumps(header).encode(), b"\n", contents, *blocks])
 
 
@@ -172,13 +171,9 @@ def _order(evidence: Evidence) -> tuple[object, ...]:
 
 
 def _refuse_other_formats(header: Any, path: Path) -> None:
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise EvidenceError(f"{path} is no atlas of meshfit; make one with `meshfit atlas build --output {path}`")
-    if header.get("schema") != SCHEMA:
-        raise EvidenceError(
-            f"{path} has format {header.get('schema')!r}, this meshfit reads {SCHEMA}; make it anew with "
-            f"`meshfit atlas build --output {path}`"
-        )
+    reason = why_not(header, _KIND, SCHEMA)
+    if reason:
+        raise EvidenceError(f"{path} {reason} `meshfit atlas build --output {path}`")
 
 
 def _broken(path: Path, fault: Exception) -> EvidenceError:
@@ -188,14 +183,7 @@ def _broken(path: Path, fault: Exception) -> EvidenceError:
 
 
 def _unpacked(raw: bytes) -> dict[str, Any]:
-    decompressor = zlib.decompressobj()
-    text = decompressor.decompress(raw, _LONGEST_BLOCK)
-    if not decompressor.eof:
-        raise ValueError("truncated")
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("no object")  # noqa: TRY004 - a broken file, whatever it holds
-    return found
+    return unpacked(raw, zlib.decompressobj())
 
 
 def _packed(value: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from meshfit.errors import TargetError
+from meshfit.readers.blocks import LONGEST_HEADER, unpacked, why_not
 from meshfit.readers.shipped.expressions import Unanswered
 from meshfit.readers.shipped.pooling import pooled, unpooled_model
 
@@ -20,12 +21,10 @@ __all__ = ["SCHEMA", "Index", "Section", "read_index", "written"]
 
 SCHEMA: Final = 1
 """The version of the format; a file of a later one is refused."""
-_FORMAT: Final = "meshfit-index"
+_KIND: Final = "index"
 _FILTERS: Final = [{"id": lzma.FILTER_LZMA1, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 22, "lc": 4}]
 _TOGETHER: Final = 6
 """Model types in one block."""
-_LONGEST_HEADER: Final = 4096
-_LONGEST_BLOCK: Final = 64 * 1024 * 1024
 
 
 class Section(NamedTuple):
@@ -99,7 +98,7 @@ def read_index(path: Path) -> Index:
     """
     try:
         with path.open("rb") as file:
-            header = json.loads(file.readline(_LONGEST_HEADER))
+            header = json.loads(file.readline(LONGEST_HEADER))
             _refuse_other_formats(header, path)
             contents = _unpacked(file.read(header["contents"]))
             return Index(path, str(header["transformers"]), contents, file.tell())
@@ -112,13 +111,9 @@ def read_index(path: Path) -> Index:
 
 
 def _refuse_other_formats(header: Any, path: Path) -> None:
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise TargetError(f"{path} is no index of meshfit; make one with `meshfit index --output {path}`")
-    if header.get("schema") != SCHEMA:
-        raise TargetError(
-            f"{path} has format {header.get('schema')!r}, this meshfit reads {SCHEMA}; make it anew with "
-            f"`meshfit index --output {path}`"
-        )
+    reason = why_not(header, _KIND, SCHEMA)
+    if reason:
+        raise TargetError(f"{path} {reason} `meshfit index --output {path}`")
 
 
 def _broken(path: Path, fault: Exception) -> TargetError:
@@ -126,14 +121,7 @@ def _broken(path: Path, fault: Exception) -> TargetError:
 
 
 def _unpacked(raw: bytes) -> dict[str, Any]:
-    decompressor = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
-    text = decompressor.decompress(raw, _LONGEST_BLOCK)
-    if not decompressor.eof:
-        raise ValueError("truncated")
-    found = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("no object")  # noqa: TRY004 - a broken file, whatever it holds
-    return found
+    return unpacked(raw, lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS))
 
 
 def written(version: str, sections: Iterable[Section], types: Mapping[str, str], kinds: Mapping[str, str]) -> bytes:
@@ -158,7 +146,7 @@ def written(version: str, sections: Iterable[Section], types: Mapping[str, str],
         offset += len(block)
         blocks.append(block)
     contents = _packed({"blocks": places, "classes": classes, "configs": configs, "types": types, "kinds": kinds})
-    header = {"format": _FORMAT, "schema": SCHEMA, "transformers": version, "contents": len(contents)}
+    header = {"format": f"meshfit-{_KIND}", "schema": SCHEMA, "transformers": version, "contents": len(contents)}
     return b"".join([json.dumps(header).encode(), b"\n", contents, *blocks])
 
 
