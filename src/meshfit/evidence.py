@@ -225,6 +225,8 @@ def read_evidence(path: str | Path) -> tuple[Evidence, ...]:
             continue
         try:
             found.append(Evidence.from_dict(_object(json.loads(line))))
-        except (json.JSONDecodeError, RecursionError, EvidenceError) as fault:
+        except EvidenceError as fault:
             raise EvidenceError(f"{path}:{number}: {fault}") from fault
+        except (json.JSONDecodeError, RecursionError) as fault:
+            raise EvidenceError(f"{path}:{number}: no line of evidence, which is one JSON object: {fault}") from fault
     return tuple(found)

@@ -25,7 +25,7 @@ or how it fails. An atlas comes with meshfit; build makes one anew.
   meshfit atlas show --axis tp --outcome silent   what runs under tp and computes something else
   meshfit atlas disagreements                     where rules alone would have said something else
   meshfit atlas html --output atlas.html          one page to search and sort
-  meshfit atlas build --output new.atlas          prove all anew: an hour on two cores
+  meshfit atlas build --output new.atlas          prove all anew: half an hour on two cores
   meshfit atlas diff old.atlas new.atlas          what another version of transformers changed
 """
 
