@@ -23,8 +23,6 @@ __all__ = ["asked_facts", "check", "judged", "read_facts", "with_proofs"]
 _KEPT: Final = 8
 _recent: Final[OrderedDict[tuple[str, ...], ModelFacts]] = OrderedDict()
 """Facts of the configs asked about last, by content: one config is usually held against several meshes."""
-_PROVEN: Final = frozenset({"transformers", "accelerate"})
-"""The engines that proofs run."""
 _TIED: Final = {"tie_word_embeddings": Origin("the question", pointer="tie_word_embeddings")}
 
 
@@ -114,10 +112,11 @@ def judged(facts: ModelFacts, mesh: MeshSpec, *, engine: str | None = None, stri
     Proofs by execution weigh in as far as the facts hold them.
     """
     from meshfit.rules.judge import judge
+    from meshfit.rules.proofs import PROVEN
 
     name = _engine(facts, mesh, engine)
     report = judge(facts, mesh, engine=name, versions=_versions(facts))
-    if name in _PROVEN and facts.knows("executed"):
+    if name in PROVEN and facts.knows("executed"):
         report = report.proven_by(facts.executed.values())
     return report.strict() if strict else report
 

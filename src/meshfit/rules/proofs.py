@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from meshfit.evidence import Evidence
     from meshfit.rules.registry import Rule
 
-__all__ = ["against", "proven_axes", "refuted"]
+__all__ = ["PROVEN", "against", "proven_axes", "refuted"]
 
+PROVEN: Final = frozenset({"transformers", "accelerate"})
+"""The engines that proofs run."""
 LEADING: Final = ("ep", "cp", "pp", "tp", "dp_shard", "dp_replicate", "sp")
 """The axis that a failure of several together is told of: the first of them here."""
 
@@ -58,7 +60,7 @@ def refuted(facts: ModelFacts, rule: Rule, mesh: MeshSpec) -> bool:
 
 def proven_axes(facts: ModelFacts, engine: str) -> frozenset[str]:
     """The axes that a proof by execution shows to work under the engine, whatever rules say."""
-    if engine not in ("transformers", "accelerate") or not facts.knows("executed"):
+    if engine not in PROVEN or not facts.knows("executed"):
         return frozenset()
     return frozenset(axis for e in facts.executed.values() if e.outcome.works for axis in _parts(e))
 
