@@ -91,7 +91,7 @@ def test_every_engine_has_a_column(run: Any) -> None:
     table = {axis: dict(zip(engine_names(), cells, strict=True)) for axis, cells in rows.items()}
     assert (table["verdict"]["transformers"], table["verdict"]["vllm"]) == ("refused", "fits")
     assert (table["tp"]["transformers"], table["tp"]["vllm"]) == ("TP002", "ok")
-    assert (table["pp"]["transformers"], table["pp"]["accelerate"]) == ("(PP004) (PP006)", "PP011")
+    assert (table["pp"]["transformers"], table["pp"]["accelerate"]) == ("(PP004) (PP006) PP015", "PP011")
 
 
 def test_what_engines_share_is_told_once(run: Any) -> None:

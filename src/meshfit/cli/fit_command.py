@@ -25,7 +25,7 @@ state come on top.
 
   meshfit fit examples/llama-8b --world 64
   meshfit fit examples/llama-8b --nodes 8 --gpus-per-node 8 --tp 8 --all
-  meshfit fit examples/llama-8b --mesh tp=8,pp=2
+  meshfit fit examples/llama-8b --mesh pp=2
   meshfit fit config.json --world 16 --seq-len 8192 --engine torchtitan --json
 """
 

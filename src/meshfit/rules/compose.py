@@ -56,6 +56,26 @@ def experts_divide_the_ranks_of_a_stage(facts: ModelFacts, mesh: MeshSpec) -> It
         )
 
 
+@rule("PP015", "pp-with-tensor-plan", axis="pp", engines=("transformers",), consequence=Consequence.CLEAN)
+def stages_hold_what_the_tensor_plan_names(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """`not (tp > 1 and pp > 1)` where the TP plan cuts the layers that stages share out.
+
+    Why: the plan is spelled out for every layer of the whole model, then each stage gives up the layers of the others,
+    and the first name that a stage has given up is a KeyError.
+    Source: transformers 5.23 distributed/mixin.py `maybe_distribute_model`, distributed/tensor_parallel.py
+    `apply_tensor_parallelism`; executed on 12 classes that run along tp and along pp, each refused so.
+    """
+    layers = f"{facts.base_model_prefix}.layers.*."
+    if mesh.tp_size > 1 and any(name.startswith(layers) for name in plans.tp_plan(facts, mesh)):
+        yield Finding(
+            message=f"pp_size ({mesh.pp_size}) cannot be combined with tp_size ({mesh.tp_size}): the TP plan names "
+            f"layers that other stages hold",
+            help="set tp_size=1",
+            alternatives=(1,),
+            facts=("tp_plan",),
+        )
+
+
 @rule("EP005", "ep-shared-batch", axis="ep", engines=("transformers",), consequence=Consequence.CLEAN)
 def shared_batch_needs_equal_groups(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:  # noqa: ARG001
     """`ep_size == tp_size` for `ep_implementation` "all_reduce" or "deepgemm_megamoe".

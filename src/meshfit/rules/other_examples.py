@@ -49,6 +49,13 @@ _MESH: Final = (
 )
 
 _PIPELINE: Final = (
+    Example(
+        "PP015",
+        "transformers",
+        "pp=2,tp=4",
+        "a TP plan that cuts the layers",
+        {"base_model_prefix": "model", "tp_plan": {"model.layers.*.mlp.up_proj": "colwise"}},
+    ),
     Example("PP001", "nemo", "pp=2", "no _pp_plan on the class", {"pp_plan": {}, **_NOT_DECLARED}),
     Example(
         "PP002",

@@ -74,7 +74,7 @@ def pipeline_excludes_fsdp(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Findin
         yield Finding(
             message=f"pp_size ({mesh.pp_size}) cannot be combined with FSDP (dp_replicate_size * "
             f"dp_shard_size = {data})",
-            help="set pp_size=1, or set dp_shard_size=1 and dp_replicate_size=1; tp_size combines with either",
+            help="set pp_size=1, or set dp_shard_size=1 and dp_replicate_size=1",
         )
 
 
