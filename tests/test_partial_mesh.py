@@ -11,6 +11,7 @@ from meshfit import MeshSpec
 from meshfit.errors import MeshError, MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.partial_mesh import PartialMesh
+from meshfit.render.text import headline
 from meshfit.rules.judge import judge
 
 
@@ -44,6 +45,20 @@ def test_an_axis_of_unknown_size_is_not_judged() -> None:
     """The size may be 1."""
     facts = ModelFacts(class_name="MyLM", tp_plan={}, registered_tp_plan=False, declared={})
     assert judge(facts, PartialMesh(["tp"]), engine="generic").violations == ()
+
+
+def test_a_rule_of_the_whole_mesh_is_told_where_the_known_sizes_decide() -> None:
+    """Pipeline beside FSDP is refused, however many tensor ranks there are; the ranks of the mesh are not known."""
+    mesh = PartialMesh(["tp"], pp_size=2, dp_shard_size=4)
+    (found,) = judge(ModelFacts(), mesh, engine="transformers").errors
+    assert (found.code, found.size) == ("MS002", None)
+    assert headline(found, "transformers").startswith("Device mesh: pp_size (2) cannot be combined with FSDP")
+
+
+def test_a_rule_of_the_whole_mesh_is_silent_where_an_unknown_size_decides() -> None:
+    """Replicas beside tensor parallelism need FSDP, of which nothing is known; nor of the ranks of the whole."""
+    facts = ModelFacts(world_size=3)
+    assert not judge(facts, PartialMesh(["dp_shard"], tp_size=2, dp_replicate_size=2), engine="accelerate").violations
 
 
 def test_it_travels_and_compares_by_value() -> None:

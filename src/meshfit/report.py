@@ -56,7 +56,7 @@ class Violation:
         code: the rule's code (`TP002`).
         slug: the rule's name (`tp-kv-heads`).
         axis: the axis judged, or `mesh`.
-        size: ranks along that axis (the world size for `mesh`).
+        size: ranks along that axis; for `mesh` those of all axes, None where one of these is not known.
         severity, consequence: how bad, and what would happen.
         message: why, with both numbers where numbers disagree.
         help: what to set instead.
@@ -67,7 +67,7 @@ class Violation:
     code: str
     slug: str
     axis: str
-    size: int
+    size: int | None
     severity: Severity
     consequence: Consequence
     message: str

@@ -98,8 +98,8 @@ def unknown_lines(report: Report) -> list[str]:
 
 def headline(violation: Violation, engine: str) -> str:
     """`Tensor parallelism (tp_size=8): num_key_value_heads (2) is not divisible by tp_size (8)`."""
-    setting = _setting(violation.axis, engine)
-    return f"{AXIS_WORDS[violation.axis]} ({setting}={violation.size}): {violation.message}"
+    size = "" if violation.size is None else f" ({_setting(violation.axis, engine)}={violation.size})"
+    return f"{AXIS_WORDS[violation.axis]}{size}: {violation.message}"
 
 
 def advice(violation: Violation) -> str:

@@ -88,7 +88,7 @@ def _violation(rule: Rule, facts: ModelFacts, mesh: MeshSpec, finding: Finding) 
         code=rule.code,
         slug=rule.slug,
         axis=rule.axis,
-        size=mesh.world_size if rule.axis == "mesh" else mesh.size(rule.axis),
+        size=_ranks(mesh) if rule.axis == "mesh" else mesh.size(rule.axis),
         severity=rule.severity,
         consequence=finding.consequence or rule.consequence,
         message=finding.message,
@@ -96,6 +96,14 @@ def _violation(rule: Rule, facts: ModelFacts, mesh: MeshSpec, finding: Finding) 
         alternatives=finding.alternatives,
         origins=(*facts.origin(*finding.facts), *finding.origins),
     )
+
+
+def _ranks(mesh: MeshSpec) -> int | None:
+    """Ranks of the whole mesh. A rule may have decided by some of the sizes while others are not known."""
+    try:
+        return mesh.world_size
+    except MissingFact:
+        return None
 
 
 def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh: MeshSpec) -> Violation:
