@@ -157,6 +157,12 @@ def test_a_rule_is_silent_about_a_model_of_which_nothing_is_known(rule: Any) -> 
     assert rule.code not in report.codes or rule.code in READS_NO_FACT
 
 
+@pytest.mark.parametrize("engine", ["nemo", "torchtitan", "megatron", "vllm"])
+def test_an_engine_without_an_axis_for_ulysses_refuses_one(engine: str) -> None:
+    """NeMo's Ulysses is a part of its `cp`, the others have none."""
+    assert judge(ModelFacts(), mesh("sp=2"), engine=engine).codes == ("SP005",)
+
+
 def test_an_engine_loads_no_rules_of_another() -> None:
     """A verdict under transformers does not wait for those of vLLM, which come when they are asked for."""
     code = (

@@ -306,7 +306,7 @@ def sequence_divides_over_ulysses(facts: ModelFacts, mesh: MeshSpec) -> Iterator
     "SP005",
     "sp-no-such-axis",
     axis="sp",
-    engines=("torchtitan", "megatron", "vllm"),
+    engines=("nemo", "torchtitan", "megatron", "vllm"),
     consequence=Consequence.CLEAN,
     size_free=True,
 )
@@ -314,8 +314,9 @@ def engine_has_no_ulysses_axis(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Fi
     """Never, with `sp_size > 1`: these engines have no axis for Ulysses.
 
     Why: they split the sequence over `cp_size`, and their own "sequence parallelism" uses the tensor ranks.
-    Source: torchtitan main of 2026-08 distributed/parallel_dims.py `ParallelDims`; megatron-core 0.16.1
-    parallel_state.py `initialize_model_parallel`; vLLM 0.33.0 config/parallel.py `ParallelConfig`.
+    Source: NeMo Automodel main of 2026-08 components/distributed/mesh.py `ParallelismSizes`, `MeshAxisName`; torchtitan
+    main of 2026-08 distributed/parallel_dims.py `ParallelDims`; megatron-core 0.16.1 parallel_state.py
+    `initialize_model_parallel`; vLLM 0.33.0 config/parallel.py `ParallelConfig`.
     """
     yield Finding(
         message=f"there is no axis for sp_size ({mesh.sp_size})",
