@@ -17,6 +17,7 @@ from meshfit.rules.registry import engine_names
 from meshfit_mypy.class_facts import validates
 from meshfit_mypy.expressions import Reader
 from meshfit_mypy.following import MOST
+from meshfit_mypy.guards import guarded_axes
 from meshfit_mypy.meshes import possible_meshes
 from meshfit_mypy.models import Candidate, possible_models, pretrained_models
 from meshfit_mypy.speaking import refuse_mesh, speak
@@ -152,15 +153,21 @@ def _judge(
         return
     load(plugin.settings.rule_packages)
     reports = [_report(model, spec, engine, strict) for model, spec in product(models, meshes)]
+    if reports[0].violations:
+        granted = guarded_axes(reader.tree, ctx.context.line)
+        reports = [_without(granted, report) for report in reports] if granted else reports
     speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)
 
 
 def _report(model: Candidate, mesh: Any, engine: str | None, strict: bool) -> Report:
     report = judge(model.facts, mesh, engine=engine or mesh.engine or model.facts.engine)
-    if model.granted:
-        open_to_doubt = tuple(found for found in report.violations if found.axis not in model.granted)
-        report = replace(report, violations=open_to_doubt)
+    report = _without(model.granted, report) if model.granted else report
     return report.strict() if strict else report
+
+
+def _without(granted: frozenset[str], report: Report) -> Report:
+    """A report that is silent of the axes that the program itself has asked about."""
+    return replace(report, violations=tuple(found for found in report.violations if found.axis not in granted))
 
 
 def _options(ctx: FunctionContext | MethodContext, reader: Reader) -> tuple[dict[str, Any], str | None, bool] | None:
