@@ -92,11 +92,15 @@ def with_config(
         modules: every module mypy has loaded, by dotted name.
         read: name of the nearest class of transformers -> its facts with that config, None where they are not known.
     """
+    from meshfit.readers.proven import DECIDING, recorded_proofs
+
     base = _nearest(info)
     facts = None if base is None else read(base.name)
     if base is None or facts is None:
         return facts_of_type(info, modules)
-    return _as_registered(_resolved(info, Shipped(facts, _has(base))), modules)
+    known = _as_registered(_resolved(info, Shipped(facts, _has(base))), modules)
+    own = (DECIDING.intersection(one.names) for one in info.mro[: info.mro.index(base)] if _package(one) != "meshfit")
+    return known if any(own) else known.replace(executed=recorded_proofs(facts, settling=True))
 
 
 def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:

@@ -16,10 +16,11 @@ from mypy.nodes import MypyFile, TypeInfo
 from mypy.options import Options
 
 from meshfit import MeshSpec
+from meshfit.evidence import Evidence, Outcome
 from meshfit.facts import ModelFacts
 from meshfit.readers.source.own_classes import facts_of_own_class
 from meshfit.rules.judge import judge
-from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, validates
+from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, validates, with_config
 
 MODELS = Path(__file__).parents[1] / "source" / "own_models.py"
 NAMES = [
@@ -195,6 +196,20 @@ def test_a_config_class_of_ones_own_tells_of_a_plan(program: Program, name: str,
     """As long as no child may bring one."""
     facts = program.facts("uses", name)
     assert (facts.knows("tp_plan") and facts.tp_plan == {}) is planless
+
+
+@pytest.mark.parametrize(("name", "inherits"), [("MyGPT2", True), ("Rebuilt", False), ("Rerun", False)])
+def test_proofs_of_a_known_config_count_as_in_a_check(
+    program: Program, monkeypatch: pytest.MonkeyPatch, name: str, inherits: bool
+) -> None:
+    """Unless the class below decides for itself what happens on a mesh."""
+    proof = Evidence(target="GPT2LMHeadModel", mesh=MeshSpec(tp_size=2), engine="", outcome=Outcome.SILENT)
+    monkeypatch.setattr(
+        "meshfit.readers.proven.recorded_proofs", lambda _facts, settling: {"tp": proof} if settling else {}
+    )
+    shipped = facts_of_type(program.info("uses", "MyGPT2"), program.files)
+    facts = with_config(program.info("uses", name), program.files, lambda _: shipped)
+    assert (facts.knows("executed") and facts.executed == {"tp": proof}) is inherits
 
 
 @pytest.mark.parametrize(("name", "sure"), [("OfReads", False), ("OfChanges", False)])
