@@ -5,6 +5,7 @@ The hook runs for every class, before names are bound.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mypy.nodes import (
@@ -38,14 +39,14 @@ from mypy.nodes import (
     UnaryExpr,
 )
 
-from meshfit.readers.class_summary import RELEVANT, SummaryBuilder, declared_fields, is_telling
+from meshfit.readers.class_summary import RELEVANT, TELLING, SummaryBuilder, declared_fields
 from meshfit.readers.unknown import UNKNOWN
 from meshfit_mypy.class_writes import plain_name, writes_of
 from meshfit_mypy.parts import parts, targets
 from meshfit_mypy.texts import keep, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy.nodes import Expression, MypyFile, Node, Statement
 
@@ -59,6 +60,7 @@ HANDS_ON: Final = "meshfit_hands_on"
 
 _LIBRARIES: Final = (b"torch", b"transformers", b"meshfit")
 _CONSTANTS: Final = {"True": True, "False": False, "None": None}
+_VALIDATE: Final = "validate_for_mesh"
 
 
 def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
@@ -76,7 +78,7 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
     metadata[KEY] = recorded.summary
     metadata.pop(HANDS_ON, None)
     if recorded.hands_on:
-        metadata[HANDS_ON] = {"validate_for_mesh": True}
+        metadata[HANDS_ON] = {_VALIDATE: True}
 
 
 class _Recorded(NamedTuple):
@@ -108,8 +110,9 @@ def _has_models(tree: MypyFile) -> bool:
 
 def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
     builder = SummaryBuilder(cls.name)
-    metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
-    builder.decorate(map(plain_name, cls.decorators), metaclass)
+    if cls.decorators or cls.metaclass is not None:
+        metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
+        builder.decorate(map(plain_name, cls.decorators), metaclass)
     _read_body(builder, cls.defs.body, sure=True)
     for write in writes_of(tree, cls):
         if write.name is None:
@@ -118,13 +121,14 @@ def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
             builder.write_from_outside(write.name, by_name=write.holder == cls.name)
         else:
             builder.write(write.name)
-    hands_on = any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body)
-    return _Recorded(builder.finish().to_dict(), hands_on)
+    summary = builder.finish()
+    hands_on = _VALIDATE in summary.names and any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body)
+    return _Recorded(summary.to_dict(), hands_on)
 
 
 def _hands_on(function: FuncDef) -> bool:
     """Whether an own `validate_for_mesh` is sure to pass the mesh it is given to the one it overrides."""
-    if function.name != "validate_for_mesh" or len(function.arguments) < 2:
+    if function.name != _VALIDATE or len(function.arguments) < 2:
         return False
     own, mesh = (argument.variable.name for argument in function.arguments[:2])
     for statement in function.body.body:
@@ -165,8 +169,11 @@ def _inside(node: Node) -> Iterator[Node]:
 
 def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:
     for node in body:
-        if sure and type(node) is FuncDef and not is_telling(node.name):
-            builder.mention(node.name)
+        kind = type(node)
+        if kind is FuncDef and sure and node.name not in TELLING:  # type: ignore[attr-defined]
+            builder.mention(node.name)  # type: ignore[attr-defined]
+        elif kind is AssignmentStmt:
+            _assign(builder, node, sure=sure)  # type: ignore[arg-type]
         elif isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)):
             _define(builder, node, sure=sure)
         elif isinstance(node, ClassDef):
@@ -174,9 +181,7 @@ def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) ->
                 builder.nest(node.name, _declared(node) if node.name == "ModelCapabilities" else None)
             else:
                 builder.doubt(node.name)
-        elif isinstance(node, AssignmentStmt):
-            _assign(builder, node, sure=sure)
-        elif not isinstance(node, PassStmt) and not _is_text(node):
+        elif kind is not PassStmt and not _is_text(node):
             # Loops, branches, `del`, `|=`, calls: whatever they name may have changed.
             _doubt(builder, node)
             for block in parts(node):
@@ -205,12 +210,13 @@ def _parameters(function: FuncDef) -> Iterator[str]:
 
 
 def _assign(builder: SummaryBuilder, node: AssignmentStmt, *, sure: bool) -> None:
-    value = None if isinstance(node.rvalue, TempNode) else node.rvalue
-    literal = UNKNOWN if value is None else _literal(value)
-    if value is not None and literal is UNKNOWN:
+    value = node.rvalue
+    is_bound = type(value) is not TempNode
+    literal = _literal(value) if is_bound else UNKNOWN
+    if is_bound and literal is UNKNOWN:
         _doubt(builder, value)
     for target in node.lvalues:
-        if isinstance(target, NameExpr) and sure and value is not None:
+        if is_bound and sure and type(target) is NameExpr:
             builder.bind(target.name, literal, annotated=node.unanalyzed_type is not None)
         else:
             for name in (target, *parts(target)):
@@ -269,25 +275,33 @@ def _is_text(node: Statement) -> bool:
 
 def _literal(node: Expression) -> Any:
     """The value of a literal, UNKNOWN for anything else."""
-    if isinstance(node, (StrExpr, IntExpr, FloatExpr)):
-        return node.value
-    if isinstance(node, NameExpr):
-        return _CONSTANTS.get(node.name, UNKNOWN)
-    if isinstance(node, (ListExpr, TupleExpr)):
-        items = [_literal(item) for item in node.items]
-        return UNKNOWN if UNKNOWN in items else items
-    if isinstance(node, DictExpr):
-        return _literal_mapping(node)
-    if isinstance(node, UnaryExpr) and node.op == "-" and isinstance(node.expr, (IntExpr, FloatExpr)):
-        return -node.expr.value
-    return UNKNOWN
+    read = _LITERALS.get(type(node))
+    return UNKNOWN if read is None else read(node)
+
+
+def _literal_items(node: ListExpr | TupleExpr) -> Any:
+    items = [_literal(item) for item in node.items]
+    return UNKNOWN if UNKNOWN in items else items
 
 
 def _literal_mapping(node: DictExpr) -> Any:
     found: dict[str, Any] = {}
     for key, item in node.items:
         value = _literal(item)
-        if not isinstance(key, StrExpr) or value is UNKNOWN:
+        if value is UNKNOWN or not isinstance(key, StrExpr):
             return UNKNOWN
         found[key.value] = value
     return found
+
+
+def _negative(node: UnaryExpr) -> Any:
+    return -node.expr.value if node.op == "-" and isinstance(node.expr, (IntExpr, FloatExpr)) else UNKNOWN
+
+
+_LITERALS: Final[dict[type, Callable[[Any], Any]]] = {
+    **dict.fromkeys((StrExpr, IntExpr, FloatExpr), attrgetter("value")),
+    NameExpr: lambda node: _CONSTANTS.get(node.name, UNKNOWN),
+    **dict.fromkeys((ListExpr, TupleExpr), _literal_items),
+    DictExpr: _literal_mapping,
+    UnaryExpr: _negative,
+}

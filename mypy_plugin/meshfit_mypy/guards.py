@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from mypy.nodes import (
     AssertStmt,
@@ -26,11 +26,10 @@ from mypy.nodes import (
 )
 
 from meshfit.mesh import AXES
-from meshfit_mypy.bindings import has_line
 from meshfit_mypy.texts import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mypy.nodes import Expression, MypyFile, Node, Statement
 
@@ -38,16 +37,16 @@ if TYPE_CHECKING:
 
 __all__ = ["guarded_axes"]
 
-_ASKED: Final = re.compile(
+_ASKED: Final = (
     rb"\b[sS]upports[_.]?(?P<capability>tp|pp|cp|ep|sp|TP|PP|CP|EP)(?![a-zA-Z])"
     rb"|(?<![a-zA-Z])(?P<plan>tp|pp|ep)_plan\b|\bcheck\("
 )
 """What asks a model, or about it; a verdict is of every axis."""
 
-_CHOOSES: Final = re.compile(rb"\b(?:if|and|or)\b")
+_CHOOSES: Final = rb"\b(?:if|and|or)\b"
 """What makes an expression a condition of its own."""
 
-_NAMED: Final = re.compile(rb"[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=(?!=)")
+_NAMED: Final = rb"[ \t]*(\w+)[ \t]*(?::[^=\n]+)?=(?!=)"
 """The name that a line gives its answer."""
 
 
@@ -59,67 +58,57 @@ def guarded_axes(tree: MypyFile, line: int) -> frozenset[str]:
         line: where the call stands.
     """
     text = text_of(tree)
-    asked = {} if text is None else _asked(text)
-    if text is None or not asked:
+    # Most calls stand under no condition, and the text is only searched for those that do.
+    conditions = [] if text is None else list(_conditions_above(tree.defs, line, text))
+    if text is None or not conditions:
         return frozenset()
-    choosing = text.lines_of([match.start() for match in _CHOOSES.finditer(text.raw)])
-    return frozenset(_granted(tree.defs, line, _Words(asked, choosing)))
-
-
-class _Words(NamedTuple):
-    """Where words stand that matter.
-
-    Args:
-        asked: line -> the axes that are asked about in it, or whose answer has its name there.
-        choosing: the lines of `if`, `and` and `or`, ascending.
-    """
-
-    asked: dict[int, set[str]]
-    choosing: list[int]
+    asked = _asked(text)
+    return frozenset(axis for condition in conditions for at in asked.keys() & _lines(condition) for axis in asked[at])
 
 
 def _asked(text: Text) -> dict[int, set[str]]:
-    """Line -> axes, see `_Words`."""
+    """Line -> the axes that are asked about in it, or whose answer has its name there."""
     found: dict[int, set[str]] = {}
-    matches = list(_ASKED.finditer(text.raw))
+    matches = list(re.finditer(_ASKED, text.raw))
     for line, match in zip(text.lines_of([match.start() for match in matches]), matches, strict=True):
         axis = match["capability"] or match["plan"]
         axes = {*AXES, "mesh"} if axis is None else {axis.decode().lower()}
-        named = _NAMED.match(text.raw, text.raw.rfind(b"\n", 0, match.start()) + 1)
+        named = re.compile(_NAMED).match(text.raw, text.raw.rfind(b"\n", 0, match.start()) + 1)
         again = [] if named is None else [one.start() for one in re.finditer(rb"\b%s\b" % named[1], text.raw)]
         for at in (line, *text.lines_of(again)):
             found.setdefault(at, set()).update(axes)
     return found
 
 
-def _granted(statements: Sequence[Statement], line: int, words: _Words) -> Iterable[str]:
+def _conditions_above(statements: Sequence[Statement], line: int, text: Text) -> Iterator[Node]:
+    """What decides whether a line is reached."""
     for statement in statements:
         if statement.line > line:
             return
         inside = line in _lines(statement)
-        for condition in _conditions(statement, line, words, inside=inside):
-            for at in words.asked.keys() & _lines(condition):
-                yield from words.asked[at]
+        if inside or isinstance(statement, (AssertStmt, IfStmt)):
+            yield from _conditions(statement, line, text, inside=inside)
         if inside:
             for block in _blocks(statement):
-                yield from _granted(block, line, words)
+                yield from _conditions_above(block, line, text)
 
 
-def _conditions(statement: Statement, line: int, words: _Words, *, inside: bool) -> Iterable[Node]:
-    """What decides whether the call is reached."""
+def _conditions(statement: Statement, line: int, text: Text, *, inside: bool) -> Iterator[Node]:
     if isinstance(statement, IfStmt):
         for condition, body in zip(statement.expr, statement.body, strict=True):
             if _decides(condition, line, body) if inside else _changes(statement):
                 yield condition
-    elif isinstance(statement, WhileStmt) and inside:
-        yield statement.expr
-    elif isinstance(statement, AssertStmt) or (inside and _chooses(statement, words)):
+    elif isinstance(statement, WhileStmt):
+        if inside:
+            yield statement.expr
+    elif isinstance(statement, AssertStmt) or (inside and _chooses(statement, text)):
         yield statement
 
 
-def _chooses(statement: Statement, words: _Words) -> bool:
+def _chooses(statement: Statement, text: Text) -> bool:
     """Whether a plain statement has a condition in it."""
-    return not _blocks(statement) and has_line(words.choosing, statement.line, statement.end_line)
+    spelled = b"" if _blocks(statement) else text.part(statement.line, statement.end_line or statement.line)
+    return re.search(_CHOOSES, spelled) is not None
 
 
 def _lines(node: Node) -> range:

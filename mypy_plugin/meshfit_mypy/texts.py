@@ -54,6 +54,10 @@ class Text:
             found.append(line)
         return found
 
+    def part(self, first: int, last: int) -> bytes:
+        """The lines from `first` to `last`, counted from 1."""
+        return b"\n".join(self.raw.split(b"\n", last)[first - 1 : last])
+
     def holds(self, node: FuncItem | ClassDef) -> bool:
         """Whether a function or class has its place in the text: what a plugin has made has none."""
         if not self._last:
@@ -75,8 +79,8 @@ def _read(path: str) -> Text | None:
     if path in _shadowed:
         return None
     try:
-        with open(path, "rb") as file:
-            raw = file.read()
+        with open(path, "rb", 0) as file:
+            raw = file.readall()
     except OSError:
         return None
     if b"\r" in raw:

@@ -19,10 +19,10 @@ __all__ = [
     "PLAN_ATTRIBUTES",
     "RELEVANT",
     "SETTERS",
+    "TELLING",
     "ClassSummary",
     "SummaryBuilder",
     "declared_fields",
-    "is_telling",
 ]
 
 PLANS: Final = ("tp", "pp", "ep")
@@ -75,6 +75,8 @@ _TRANSPARENT: Final = frozenset(
 _METHODS: Final = _TRANSPARENT | {"classmethod", "staticmethod"}
 _MAKERS: Final = frozenset({"__init_subclass__", "__new__"})
 """Methods that may change the class of a subclass, or make an instance of another."""
+TELLING: Final = RELEVANT | _MAKERS
+"""Names of which it matters what a body binds to them, and not only that it does."""
 _HARMLESS: Final = frozenset(
     {"add_start_docstrings", "auto_docstring", "dataclass", "final", "runtime_checkable", "deprecated"}
 )
@@ -82,7 +84,7 @@ _HARMLESS: Final = frozenset(
 _OPTIONS: Final = frozenset({"eq", "frozen", "init", "kw_only", "match_args", "order", "repr", "unsafe_hash"})
 """Keywords of `dataclass` that leave the defaults of fields on the class; `slots` does not."""
 _METACLASSES: Final = frozenset({"ABCMeta", "type"})
-_LITERALS: Final = (bool, int, float, str, type(None))
+_LITERALS: Final = frozenset({bool, int, float, str, type(None)})
 _PREFIX: Final = "supports_"
 
 
@@ -175,6 +177,7 @@ class SummaryBuilder:
             value: what it is set to.
             annotated: whether with a type: a field, in a dataclass, which each instance may be given.
         """
+        again = name in self._names
         self._names.add(name)
         if annotated and self._has_fields:
             self.write(name)
@@ -182,7 +185,8 @@ class SummaryBuilder:
             self._reserve(value)
         if name not in RELEVANT:
             return
-        self._forget(name)
+        if again:
+            self._forget(name)
         kept = _kept(value)
         if kept is UNKNOWN or (name == "ModelCapabilities" and kept is not None):
             self._unknown.add(name)
@@ -190,7 +194,7 @@ class SummaryBuilder:
             self._values[name] = kept
 
     def mention(self, name: str) -> None:
-        """The body binds a name of which nothing else matters: see `is_telling`."""
+        """The body binds a name of which nothing else matters: see `TELLING`."""
         self._names.add(name)
 
     def doubt(self, name: str) -> None:
@@ -288,11 +292,6 @@ class SummaryBuilder:
             self._opaque = True
 
 
-def is_telling(name: str) -> bool:
-    """Whether more of what a body binds to a name matters than that it does."""
-    return name in RELEVANT or name in _MAKERS
-
-
 def declared_fields(
     fields: Iterable[tuple[str, object, bool]], decorators: Iterable[tuple[str, Iterable[str]]], *, plain: bool
 ) -> dict[str, bool] | None:
@@ -319,9 +318,9 @@ def declared_fields(
 
 def _kept(value: object) -> Any:
     """A literal as JSON holds it; UNKNOWN for anything else."""
-    if isinstance(value, _LITERALS):
+    if type(value) in _LITERALS:
         return value
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         items = [_kept(item) for item in value]
         return UNKNOWN if UNKNOWN in items else items
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
