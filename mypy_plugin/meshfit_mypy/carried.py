@@ -1,7 +1,7 @@
 """Meshes of other modules: what a name of a module is bound to, kept with the module in mypy's cache.
 
 A module that is read from the cache has names and types, but no statements. So while a module is checked, the meshes
-that its names certainly hold are written to one more variable of it, which no source can spell.
+that its names certainly hold are written to further variables of it, which no source can spell.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["carried_meshes", "carry", "carry_function"]
 
 _STORE: Final = "meshfit@carried"
-"""The variable. The daemon keeps names with an `@` when it analyses a module again."""
+"""What the variables begin with. The daemon keeps names with an `@` when it analyses a module again."""
 
 
 def carry(
@@ -114,7 +114,8 @@ def carried_meshes(root: Expression, reader: Reader) -> tuple[MeshSpec, ...] | N
         return None
     home = node.info.module_name if node.info else node.fullname.rpartition(".")[0]
     tree = reader.modules.get(home)
-    return None if tree is None or tree is reader.tree else _kept(_text(tree)).get(node.fullname)
+    text = "" if tree is None or tree is reader.tree else _text(tree, node.fullname)
+    return _kept(text) if text else None
 
 
 def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | MemberExpr | None:
@@ -170,25 +171,27 @@ def _returned(function: FuncDef, spelled: str, name: str, tree: MypyFile) -> tup
 
 def _keep(tree: MypyFile, owner: str, meshes: Iterable[MeshSpec | MeshError] | None) -> str:
     """Write the meshes of `owner`, or that none are known. Returns what was written, empty for nothing."""
-    rows, text = _rows(meshes or ()), _text(tree)
-    store = json.loads(text) if text else {}
+    rows, name = _rows(meshes or ()), _symbol(tree, owner)
     if rows is None:
-        if store.pop(owner, None) is None:
-            return ""
-    else:
-        store[owner] = json.loads(rows)
-    symbol = tree.names.get(_STORE)
+        tree.names.pop(name, None)
+        return ""
+    symbol = tree.names.get(name)
     if symbol is None:
-        variable = Var(_STORE, NoneType())
-        variable._fullname = f"{tree.fullname}.{_STORE}"  # noqa: SLF001 - as mypy's own plugins set it
-        symbol = tree.names[_STORE] = SymbolTableNode(GDEF, variable, module_public=False, plugin_generated=True)
+        variable = Var(name, NoneType())
+        variable._fullname = f"{tree.fullname}.{name}"  # noqa: SLF001 - as mypy's own plugins set it
+        symbol = tree.names[name] = SymbolTableNode(GDEF, variable, module_public=False, plugin_generated=True)
     if isinstance(symbol.node, Var):
-        symbol.node.final_value = json.dumps(store, sort_keys=True)
-    return rows or ""
+        symbol.node.final_value = rows
+    return rows
 
 
-def _text(tree: MypyFile) -> str:
-    symbol = tree.names.get(_STORE)
+def _symbol(tree: MypyFile, owner: str) -> str:
+    """The variable that keeps the meshes of a name, an attribute or a function of the file."""
+    return f"{_STORE}@{owner[len(tree.fullname) + 1 :].replace('.', '@')}"
+
+
+def _text(tree: MypyFile, owner: str) -> str:
+    symbol = tree.names.get(_symbol(tree, owner))
     text = symbol.node.final_value if symbol is not None and isinstance(symbol.node, Var) else None
     return text if isinstance(text, str) else ""
 
@@ -208,9 +211,8 @@ def _rows(meshes: Iterable[MeshSpec | MeshError]) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def _kept(text: str) -> Mapping[str, tuple[MeshSpec, ...]]:
-    store = json.loads(text) if text else {}
-    return {owner: tuple(_mesh(*row) for row in rows) for owner, rows in store.items()}
+def _kept(text: str) -> tuple[MeshSpec, ...]:
+    return tuple(_mesh(*row) for row in json.loads(text))
 
 
 def _mesh(sizes: Mapping[str, int], unknown: list[str], engine: str | None, settings: Mapping[str, Any]) -> MeshSpec:

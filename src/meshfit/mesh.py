@@ -28,6 +28,7 @@ AXIS_WORDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What each axis is called in a sentence; `mesh` stands for the mesh as a whole."""
 
+_NAMES: Final = {axis: f"{axis}_size" for axis in AXES}
 _DENSE: Final = ("pp", "dp_replicate", "dp_shard", "cp", "sp", "tp")
 
 
@@ -56,15 +57,15 @@ class MeshSpec:
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False, repr=False)
 
     def __post_init__(self) -> None:
-        for axis in AXES:
-            size = getattr(self, f"{axis}_size")
+        for name in _NAMES.values():
+            size = getattr(self, name)
             if type(size) is not int:
                 raise MeshError(
-                    f"{axis}_size must be an int >= 1, got {size!r} ({type(size).__name__}); write {axis}_size=1 to "
+                    f"{name} must be an int >= 1, got {size!r} ({type(size).__name__}); write {name}=1 to "
                     "leave the axis unused"
                 )
             if size < 1:
-                raise MeshError(f"{axis}_size must be >= 1, got {size}; write {axis}_size=1 to leave the axis unused")
+                raise MeshError(f"{name} must be >= 1, got {size}; write {name}=1 to leave the axis unused")
 
     def __reduce__(self) -> tuple[Callable[..., MeshSpec], tuple[dict[str, Any]]]:
         """Copied and pickled by value: a read-only view of a mapping cannot be."""
@@ -73,9 +74,10 @@ class MeshSpec:
 
     def size(self, axis: str) -> int:
         """Ranks along `axis` (`"tp"`), 1 when unused. Raises MeshError for an unknown axis."""
-        if axis not in AXES:
+        name = _NAMES.get(axis)
+        if name is None:
             raise MeshError(f"unknown axis {axis!r}; axes are {', '.join(AXES)}")
-        size: int = getattr(self, f"{axis}_size")
+        size: int = getattr(self, name)
         return size
 
     def with_size(self, axis: str, size: int) -> MeshSpec:
@@ -94,7 +96,7 @@ class MeshSpec:
     @property
     def used(self) -> tuple[str, ...]:
         """The axes with a size above 1, in the order of `AXES`."""
-        return tuple(axis for axis in AXES if self.size(axis) > 1)
+        return tuple([axis for axis, name in _NAMES.items() if getattr(self, name) > 1])
 
     @classmethod
     def parse(cls, text: str) -> MeshSpec:

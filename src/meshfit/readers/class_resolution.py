@@ -51,22 +51,27 @@ _HARMLESS: Final = frozenset(
 """Overrides that change nothing of how the model is built or what its forward does."""
 
 
-class Ancestor(NamedTuple):
-    """One class of a method resolution order; `summary` is None where nobody summarised it."""
+class Ancestor:
+    """One class of a method resolution order.
 
-    module: str
-    name: str
-    summary: ClassSummary | None
+    Args:
+        module: where it is defined.
+        name: its plain name.
+        summary: what it says; None where nobody summarised it.
 
-    @property
-    def package(self) -> str:
-        """The top-level package that defines it."""
-        return self.module.partition(".")[0]
+    Attributes:
+        package: the top-level package that defines it.
+        is_shipped: whether transformers does.
+    """
 
-    @property
-    def is_shipped(self) -> bool:
-        """Whether transformers defines it."""
-        return self.package == "transformers"
+    __slots__ = ("is_shipped", "module", "name", "package", "summary")
+
+    def __init__(self, module: str, name: str, summary: ClassSummary | None) -> None:
+        self.module = module
+        self.name = name
+        self.summary = summary
+        self.package: str = module.partition(".")[0]
+        self.is_shipped: bool = self.package == "transformers"
 
 
 class Shipped(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 
@@ -69,18 +69,20 @@ def _smallest(axis: str) -> MeshSpec:
     return MeshSpec().with_size(axis, 2)
 
 
-def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> Iterator[Violation | UnknownFact]:
+def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> list[Violation | UnknownFact]:
     """What one rule says of one mesh: its violations, then the fact that it lacked where it ended for want of one.
 
     A size-free error says that no mesh with the axis runs the model; a proof that one does refutes it.
     """
+    found: list[Violation | UnknownFact] = []
     try:
         if rule.size_free and rule.severity is Severity.ERROR and refuted(facts, rule, mesh):
-            return
+            return found
         for finding in rule.judge(facts, mesh):
-            yield _violation(rule, facts, mesh, finding)
+            found.append(_violation(rule, facts, mesh, finding))  # noqa: PERF401 - those before a missing fact stay
     except MissingFact as missing:
-        yield UnknownFact(rule.axis, missing.name, rule.code)
+        found.append(UnknownFact(rule.axis, missing.name, rule.code))
+    return found
 
 
 def _violation(rule: Rule, facts: ModelFacts, mesh: MeshSpec, finding: Finding) -> Violation:
@@ -110,14 +112,19 @@ def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh:
     """The violation with only those alternatives that no error rule of the axis refuses, named in its help."""
     if not found.alternatives:
         return found
-    working = []
-    for size in found.alternatives:
-        changed = mesh.with_size(found.axis, size)
-        # Size 1 leaves the axis unused, so none of its rules would run.
-        errors = (rule for rule in rules if size > 1 and rule.severity is Severity.ERROR)
-        if not any(isinstance(other, Violation) for rule in errors for other in run_rule(rule, facts, changed)):
-            working.append(size)
+    # Size 1 leaves the axis unused, so none of its rules would run.
+    working = [
+        size
+        for size in found.alternatives
+        if size == 1 or not _is_refused(rules, facts, mesh.with_size(found.axis, size))
+    ]
     if not working:
         return replace(found, alternatives=())
     use = f"use {found.axis}_size {one_of(working)}"
     return replace(found, alternatives=tuple(working), help=f"{use}, or {found.help}" if found.help else use)
+
+
+def _is_refused(rules: tuple[Rule, ...], facts: ModelFacts, mesh: MeshSpec) -> bool:
+    """Whether an error rule refuses the mesh."""
+    errors = (rule for rule in rules if rule.severity is Severity.ERROR)
+    return any(isinstance(found, Violation) for rule in errors for found in run_rule(rule, facts, mesh))
