@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from planted import CORPORA, FOLDERS, found, half_are_sound, marked, planted
 
 from meshfit.cli.arguments import parser
 from meshfit.lint.files import Found
@@ -15,11 +16,9 @@ from meshfit.lint.models import Models
 from meshfit.lint.sweep import Choice, FileResult, lint_file
 
 ROOT = Path(__file__).parents[2]
-CORPUS = Path(__file__).parent / "corpus"
+CORPUS = CORPORA / "corpus"
 FILES = sorted(path for path in CORPUS.iterdir() if path.is_file())
-FINDS = re.compile(r"(?:#|//) finds: ([A-Z0-9, ]+)")
 ASKED = re.compile(r"^(?:#|//) asked: (.+)$", re.MULTILINE)
-FOLDERS = {f"org/{folder.name}": str(folder) for folder in (CORPUS / "models").iterdir()}
 MODELS = Models(FOLDERS)
 
 
@@ -34,38 +33,16 @@ def lint(path: Path) -> FileResult | None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_exactly_what_is_planted_is_found(path: Path) -> None:
-    """Each code on its line; nothing in a sound file."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    planted = {
-        (number, code.strip())
-        for number, line in enumerate(lines, 1)
-        for listed in FINDS.findall(line)
-        for code in listed.split(",")
-    }
-    assert ("sound" in path.stem) == (not planted)
+    """Each code on its line, the whole of what it marks, and nothing in a sound file."""
+    assert ("sound" in path.stem) == (not planted(path))
     result = lint(path)
-    assert {(notice.place.line, notice.code) for notice in (result.notices if result else ())} == planted
+    assert found(result) == planted(path)
+    assert len(marked(path, result)) >= len(planted(path))
 
 
 def test_the_corpus_is_large_and_half_of_it_sound() -> None:
     """Enough files of every tool."""
-    sound = [path for path in FILES if "sound" in path.stem]
     assert len(FILES) >= 60
-    assert len(FILES) / 3 < len(sound) < len(FILES) * 2 / 3
+    assert half_are_sound(FILES)
     tools = {recipe.tool for path in FILES if (result := lint(path)) for recipe, _ in result.recipes}
     assert tools >= {"nemo", "accelerate", "axolotl", "llamafactory", "verl", "deepspeed", "transformers", "torchtitan"}
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_notice_marks_the_value_or_the_key(path: Path) -> None:
-    """From its first character to behind its last one."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    result = lint(path)
-    for notice in result.notices if result else ():
-        place = notice.place
-        assert place.line is not None
-        assert place.column is not None
-        assert place.end_line == place.line
-        assert place.end_column is not None
-        marked = lines[place.line - 1][place.column - 1 : place.end_column - 1]
-        assert re.fullmatch(r"\w+|\"\w+\"", marked), marked

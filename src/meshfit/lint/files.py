@@ -145,7 +145,7 @@ def read_text(found: Found, stdin: Callable[[], bytes] | None = None) -> str | N
     try:
         return _decoded(raw)
     except DocumentError:
-        is_data = len(raw) > MAX_BYTES and format_of(found.path) == "json"
+        is_data = len(raw) > MAX_BYTES and format_of(found.path) in ("json", "notebook")
         if found.named or (holds_mesh_keys(raw) and not is_data):
             raise
         return None

@@ -35,7 +35,8 @@ class Ignores:
                 self._begins[number + 1] = self._begins.get(number, number)
             found = _COMMENT.search(line)
             if found:
-                alone = not line[: found.start()].strip()
+                # in a notebook the line of code stands in quotes
+                alone = not line[: found.start()].strip(' \t"')
                 codes = frozenset(code.strip().upper() for code in (found["codes"] or "").split(",") if code.strip())
                 self._codes[number + alone] = codes
                 self._spots[number + alone] = Spot(number, found.start() + 1, number, found.end() + 1)

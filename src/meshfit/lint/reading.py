@@ -24,6 +24,7 @@ SUFFIXES: Final = {
     ".sbatch": "shell",
     ".slurm": "shell",
     ".py": "python",
+    ".ipynb": "notebook",
 }
 """Suffix -> format."""
 
@@ -80,6 +81,8 @@ def read_recipes(text: str, path: str, kind: str) -> list[Recipe]:
         return list(import_module("meshfit.lint.shell").read_shell(text, path))
     if kind == "python":
         return list(import_module("meshfit.lint.python").read_python(text, path))
+    if kind == "notebook":
+        return list(import_module("meshfit.lint.notebook").read_notebook(text, path))
     try:
         return [recipe for root in _roots(text, kind) for recipe in _recipes(root)]
     except DocumentError:

@@ -69,6 +69,10 @@ class Places:
             self._lines.append(at + 1)
             at = text.find("\n", at + 1)
 
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a line and column, both 1-based."""
+        return self._lines[line - 1] + column - 1
+
     def spot(self, run: Run) -> Spot:
         """The region a run stands for: of one that is put together from several places, the first."""
         begin, end = run.at[0] if run.at else (0, 0)
