@@ -186,6 +186,8 @@ class ModelFacts:
     embedding_name: str | None
     """Module name of the input embedding ("model.embed_tokens")."""
     conversions: tuple[Conversion, ...]
+    loading_faults: tuple[tuple[str, str], ...]
+    """What a checkpoint leaves out and transformers does not set on a wrapped model: (kind, where)."""
 
     # what the forward bodies do
     inplace_outputs: frozenset[str]

@@ -18,6 +18,8 @@ DENSE: dict[str, Any] = {
     "parameters": {name: shape for name, shape in PARAMETERS.items() if not name.startswith(EXPERTS)},
 }
 """A model without experts."""
+NARROW_HEAD: dict[str, Any] = {"tied_head": True, "modules": {**MODULES, "lm_head": ModuleInfo("Linear", 126)}}
+"""A head tied to an embedding with more rows."""
 HYBRID = {"is_hybrid": True}
 SHARED_OUT: dict[str, Any] = {"settings": {"sequence_parallel": True}}
 
@@ -99,6 +101,24 @@ WORLD = [
         parameters={**PARAMETERS, "tower.q_proj.weight": (64, 64)},
         conversions=(Conversion(("tower.*q_proj",), (("PermuteForRope", 0),)),),
     ),
+    row(
+        "DP006",
+        "transformers",
+        "dp_shard=2",
+        "model.layers",
+        "ModuleList",
+        fsdp_plan={"model.layers": "free_full_weight"},
+    ),
+    row("DP007", "transformers", "dp_shard=5", "8 experts", "dp_shard_size (5)", good_mesh="dp_shard=8"),
+    row(
+        "DP008",
+        "transformers",
+        "dp_shard=2",
+        "renamed",
+        "layers.*.scale",
+        loading_faults=(("buffer-left-empty", "layers.*.scale"),),
+    ),
+    row("DP009", "transformers", "dp_shard=2", "126 rows", "128", "dp_shard_size (2)", **NARROW_HEAD),
 ]
 
 TENSOR = [
@@ -129,6 +149,7 @@ TENSOR = [
         tied_head=True,
         tp_plan=without(TP_PLAN, "model.embed_tokens"),
     ),
+    row("TP029", "transformers", "tp=2", "126 rows", "128", "tp_size (2)", **NARROW_HEAD),
     row("TP011", "transformers", "tp=2", "lm_head", tp_plan={**TP_PLAN, "lm_head": "colwise"}),
     row(
         "TP012",

@@ -71,8 +71,10 @@ class LiveInstance:
         """What the instance holds: plain values as they are, children as instances, tensors by their shape."""
         state = self.module.__dict__
         found: dict[str, object] = {name: self._seen(value) for name, value in state.items() if name not in _MEMBERS}
-        for group, make in (("_parameters", Param), ("_buffers", Tensor)):
-            found.update({n: None if t is None else make(_shape(t)) for n, t in state.get(group, {}).items()})
+        found.update({n: None if t is None else Param(_shape(t)) for n, t in state.get("_parameters", {}).items()})
+        fleeting = state.get("_non_persistent_buffers_set", ())
+        for name, buffer in state.get("_buffers", {}).items():
+            found[name] = None if buffer is None else Tensor(_shape(buffer), persistent=name not in fleeting)
         children = state.get("_modules", {}).items()
         found.update({name: None if child is None else self._child(child) for name, child in children})
         return found

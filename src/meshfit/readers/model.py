@@ -200,6 +200,10 @@ def _structure(model: Any, facts: ModelFacts) -> dict[str, Any]:
     return found
 
 
+def _loading(model: Any, _: ModelFacts) -> dict[str, Any]:
+    return _body_facts(model, "loading_faults")
+
+
 def _source(model: Any, facts: ModelFacts) -> dict[str, Any]:
     source = source_facts_of(model) if facts.is_pretrained else None
     return {} if source is None else {name: getattr(source, name) for name in _FROM_SOURCE if source.knows(name)}
@@ -286,6 +290,7 @@ _GROUPS: Final[tuple[tuple[_Loader, str, tuple[str, ...]], ...]] = (
     ),
     (_source, "", _FROM_SOURCE),
     (_tensor_bodies, "forward", TENSOR_FACTS),
+    (_loading, "", ("loading_faults",)),
     (_context_bodies, "forward", ("context_faults",)),
     (_pipeline_bodies, "forward", ("pipeline_faults",)),
     (_class_source, "", ("class_source",)),

@@ -8,14 +8,14 @@ Source: transformers 5.23 distributed/sharding_utils.py `DtensorShardOperation.s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from meshfit.facts import Conversion
 from meshfit.rules.plans import Cut
 
-__all__ = ["broken_conversions"]
+__all__ = ["broken_conversions", "merged_lists"]
 
 REARRANGING: Final = frozenset({"Chunk", "Split", "Concatenate", "Interleave"})
 """Operations that move rows along their dim. Merging a list of experts does not: a rank keeps its experts whole."""
@@ -25,17 +25,41 @@ PERMUTING: Final = frozenset({"PermuteForRope", "VisionFuseAndPermuteForRope", "
 
 
 def broken_conversions(conversions: Sequence[Conversion], cuts: Iterable[Cut]) -> Iterator[tuple[Cut, str]]:
-    """(cut, operation) for each parameter that is cut along a dim which a conversion onto it rearranges."""
+    """(cut, operation) for each parameter that is cut along a dim which every conversion onto it rearranges.
+
+    Where several lead to one parameter, the names in the checkpoint tell which of them runs, and one may be sound.
+    """
     if not conversions:
         return
-    patterns = [(conversion, tuple(map(_pattern, conversion.targets))) for conversion in conversions]
+    patterns = _patterns(conversions)
     for cut in cuts:
-        for conversion, targets in patterns:
-            if any(target.search(cut.parameter) for target in targets):
-                operation = _broken(conversion, cut)
-                if operation is not None:
-                    yield cut, operation
-                break
+        operations = [_broken(conversion, cut) for conversion in _leading_to(cut.parameter, patterns)]
+        if operations and None not in operations:
+            yield cut, str(operations[0])
+
+
+def merged_lists(
+    conversions: Sequence[Conversion], parameters: Mapping[str, tuple[int, ...]]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """(name, shape) of each parameter that every conversion onto it stacks from tensors listed one by one."""
+    if not conversions:
+        return
+    patterns = _patterns(conversions)
+    for name, shape in parameters.items():
+        found = [conversion.operations for conversion in _leading_to(name, patterns)]
+        if shape and found and all(("MergeModulelist", 0) in operations for operations in found):
+            yield name, shape
+
+
+_Patterns = Sequence[tuple[Conversion, tuple[re.Pattern[str], ...]]]
+
+
+def _patterns(conversions: Sequence[Conversion]) -> _Patterns:
+    return [(conversion, tuple(map(_pattern, conversion.targets))) for conversion in conversions]
+
+
+def _leading_to(parameter: str, patterns: _Patterns) -> Iterator[Conversion]:
+    return (conversion for conversion, targets in patterns if any(one.search(parameter) for one in targets))
 
 
 def _broken(conversion: Conversion, cut: Cut) -> str | None:

@@ -23,6 +23,7 @@ __all__ = ["EntryPoint", "RuleLoadWarning", "advertised", "load", "load_own"]
 BUILT_IN: Final = (
     "world",
     "compose",
+    "fsdp",
     "tensor",
     "sharding",
     "pipeline",

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from meshfit.facts import Conversion
+from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.example import Example
 
 __all__ = ["EXAMPLES"]
 
 _EXPERTS: Final = "model.layers.*.mlp.experts"
 _GROUPED: Final = {f"{_EXPERTS}.down_proj": "grouped_gemm"}
+_TIED_TO_MORE: Final[Mapping[str, Any]] = {
+    "tied_head": True,
+    "head_name": "lm_head",
+    "embedding_name": "model.embed_tokens",
+    "modules": {"lm_head": ModuleInfo("Linear", 32000)},
+    "parameters": {"model.embed_tokens.weight": (32064, 64)},
+}
 _NOT_DECLARED: Final[Mapping[str, Any]] = {"declared": {}}
 
 _MESH: Final = (
@@ -45,6 +52,40 @@ _MESH: Final = (
             "embedding_name": "model.embed_tokens",
             "conversions": (Conversion(("tower.*q_proj",), (("PermuteForRope", 0),)),),
         },
+    ),
+    Example(
+        "DP006",
+        "transformers",
+        "dp_shard=2",
+        "embed_tokens is a ModuleList, an embedding for each codebook, and the fsdp_plan names it",
+        {
+            "fsdp_plan": {"model.embed_tokens": "free_full_weight"},
+            "modules": {"model.embed_tokens": ModuleInfo("ModuleList")},
+        },
+    ),
+    Example(
+        "DP007",
+        "transformers",
+        "dp_shard=16",
+        "num_local_experts: 8, and checkpoints that list the experts one by one",
+        {
+            "parameters": {f"{_EXPERTS}.down_proj": (8, 64, 96)},
+            "conversions": (Conversion((f"{_EXPERTS}.down_proj",), (("MergeModulelist", 0),)),),
+        },
+    ),
+    Example(
+        "DP008",
+        "transformers",
+        "dp_shard=2",
+        "_init_weights fills a non-persistent buffer of every layer when it is called for the whole model",
+        {"loading_faults": (("buffer-left-empty", "model.layers.*.mamba.scale"),)},
+    ),
+    Example(
+        "DP009",
+        "transformers",
+        "dp_shard=2",
+        "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
+        _TIED_TO_MORE,
     ),
 )
 

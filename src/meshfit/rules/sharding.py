@@ -12,6 +12,7 @@ from meshfit.report import Consequence
 from meshfit.rules import plans
 from meshfit.rules.causes import Cause, cause
 from meshfit.rules.conversions import broken_conversions
+from meshfit.rules.heads import tied_head_of_another_width
 from meshfit.rules.registry import Finding, rule
 from meshfit.rules.sizes import satisfying
 
@@ -84,6 +85,27 @@ def tied_head_is_cut_like_its_embedding(facts: ModelFacts, mesh: MeshSpec) -> It
         facts=("tie_word_embeddings", "tp_plan"),
         consequence=Consequence.SILENT if embedding is None and shape[0] % mesh.tp_size else None,
     )
+
+
+@rule(
+    "TP029",
+    "tp-tied-head-width",
+    axis="tp",
+    engines=("transformers",),
+    consequence=Consequence.SILENT,
+    size_free=True,
+)
+def tied_head_has_the_rows_of_its_embedding(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """An output head that the plan cuts and that is tied to the input embedding has as many rows as the embedding.
+
+    Why: in one process the tied head gives a logit for each row of the embedding. Cut over ranks, its logits are
+    gathered to the width it was made with.
+    Source: transformers 5.23 distributed/tensor_parallel.py `_from_local_last_dim_shard`; executed on a multimodal
+    class whose text config has a vocabulary of its own.
+    """
+    plan = plans.tp_plan(facts, mesh)
+    if plan and plan.get(facts.head_name or "") in plans.COLUMN:
+        yield from tied_head_of_another_width(facts, f"tp_size ({mesh.tp_size})")
 
 
 @rule(

@@ -73,6 +73,20 @@ EXAMPLES: Final = (
             "layer_lists": ("model.layers",),
         },
     ),
+    Example(
+        "TP029",
+        "transformers",
+        "tp=2",
+        "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
+        {
+            "tp_plan": {"model.embed_tokens": "embedding_rowwise", "lm_head": "colwise_gather_output"},
+            "tied_head": True,
+            "head_name": "lm_head",
+            "embedding_name": "model.embed_tokens",
+            "modules": {"lm_head": ModuleInfo("Linear", 32000)},
+            "parameters": {"model.embed_tokens.weight": (32064, 64)},
+        },
+    ),
     Example("TP009", "generic", "tp=16", "nodes of 8 devices", {"gpus_per_node": 8}),
     Example(
         "TP010",

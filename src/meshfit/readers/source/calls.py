@@ -214,7 +214,9 @@ def external_module(frame: Frame, callee: Any, args: list[Any], kwargs: Mapping[
     if kind == "Parameter":
         return Param(args[0].shape if args and isinstance(args[0], Tensor | Param) else None)
     if kind == "Buffer":
-        return args[0] if args else Tensor()
+        kept = args[0] if args else Tensor()
+        fleeting = plain(kwargs.get("persistent", True)) is False
+        return Tensor(kept.shape, persistent=False) if fleeting and isinstance(kept, Tensor) else kept
     node = Node(kind, None, natives.node_evaluator(frame.engine))
     torch_modules.build_module(frame, node, kind, [plain(a) for a in args], kwargs)
     return node

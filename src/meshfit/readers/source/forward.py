@@ -44,8 +44,14 @@ def body_gathers(model: Instance) -> dict[str, Callable[[], Mapping[str, Any]]]:
         base = _base_model(model)
         return {} if base is None else _attempt(lambda: {"pipeline_faults": pipeline_faults(model, base)})
 
+    def loading() -> Mapping[str, Any]:
+        from meshfit.readers.source.loading import loading_faults
+
+        return _attempt(lambda: {"loading_faults": loading_faults(model)})
+
     return {
         **dict.fromkeys(TENSOR_FACTS, tensor),
+        "loading_faults": loading,
         "conversions": conversions,
         "context_faults": context,
         "pipeline_faults": pipeline,

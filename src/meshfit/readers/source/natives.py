@@ -313,8 +313,10 @@ def module_method(frame: Frame, node: Node, name: str) -> Native | None:
     def register_parameter(parameter_name: Any, value: Any = UNKNOWN) -> None:
         node.attributes[str(parameter_name)] = value
 
-    def register_buffer(buffer_name: Any, value: Any = None, **_options: Any) -> None:
-        node.attributes[str(buffer_name)] = value if isinstance(value, Tensor) or value is None else Tensor()
+    def register_buffer(buffer_name: Any, value: Any = None, persistent: Any = True) -> None:
+        shape = value.shape if isinstance(value, Tensor) else None
+        kept = None if value is None else Tensor(shape, persistent=persistent is not False)
+        node.attributes[str(buffer_name)] = kept
 
     def append(child: Any) -> Node:
         node.attributes[str(at.length(node))] = child

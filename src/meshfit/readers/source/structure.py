@@ -104,7 +104,11 @@ def _embedding_and_head(model: Node, nodes: list[tuple[str, Node]], text: Config
         (name for name, m in nodes if _has_table(m, vocabulary) and not name.endswith("lm_head")),
         None,
     )
-    heads = [name for name, m in nodes if m.kind == "Linear" and name.count(".") <= 1 and _width(m) == vocabulary]
+    linears = {name: m for name, m in nodes if m.kind == "Linear" and name.count(".") <= 1}
+    heads = [name for name, m in linears.items() if _width(m) == vocabulary]
+    if not heads and isinstance(tied, dict):
+        # made with another vocabulary than the embedding whose weight it takes
+        heads = [name for name in linears if tied.get(f"{name}.weight") == f"{embedding}.weight"]
     head = next((name for name in heads if name == "lm_head"), heads[-1] if heads else None)
     facts: dict[str, Any] = {"embedding_name": embedding, "head_name": head}
     if head is None:

@@ -199,9 +199,10 @@ class Traced:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor by its shape; None: unknown."""
+    """A tensor by its shape; None: unknown. `persistent` is False for a buffer that no checkpoint holds."""
 
     shape: tuple[Any, ...] | None = None
+    persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
