@@ -68,6 +68,8 @@ def configure(lint: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Verdict:
     """The findings in `options.paths`. Raises MeshfitError for a mistake of the user."""
+    from os.path import realpath
+
     from meshfit.lint.baseline import Baseline, write_baseline
     from meshfit.lint.files import find_files
     from meshfit.lint.judging import Question
@@ -82,6 +84,7 @@ def run(options: argparse.Namespace) -> Verdict:
     _refuse_engine(options.engine)
     baseline = Baseline(options.baseline) if options.baseline else None
     models = Models(read_model_map(options.model_map))
+    files = list(find_files(options.paths, options.exclude))
     if options.model:
         models.asked(options.model)  # a mistake in the name is told even when no file has a mesh
     question = Question(
@@ -92,9 +95,9 @@ def run(options: argparse.Namespace) -> Verdict:
         gpus_per_node=options.gpus_per_node,
         seq_len=options.seq_len,
         strict=options.strict,
+        files=frozenset(realpath(found.path) for found in files),
     )
     choice = Choice(_codes(options.select), _codes(options.ignore), options.unused_ignores)
-    files = list(find_files(options.paths, options.exclude))
     results = list(_results(files, question, choice, options.stdin_filename))
     if options.write_baseline:
         found = [(notice, result.lines) for result in results if not result.broken for notice in result.notices]

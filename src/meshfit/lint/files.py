@@ -140,8 +140,10 @@ def read_text(found: Found, stdin: Callable[[], bytes] | None = None) -> str | N
         DocumentError: it cannot be read, is too large, or is no UTF-8 text.
     """
     raw = (stdin or sys.stdin.buffer.read)() if found.path == "-" else _bytes(found.path)
-    if not found.named and not (may_hold_mesh(raw) and _is_ours(found.path, raw)):
-        return None
+    if not found.named:
+        kind = format_of(found.path, raw[:200].decode("latin-1"))
+        if kind is None or not may_hold_mesh(raw, kind):
+            return None
     try:
         return _decoded(raw)
     except DocumentError:
@@ -149,10 +151,6 @@ def read_text(found: Found, stdin: Callable[[], bytes] | None = None) -> str | N
         if found.named or (holds_mesh_keys(raw) and not is_data):
             raise
         return None
-
-
-def _is_ours(path: str, raw: bytes) -> bool:
-    return format_of(path, raw[:200].decode("latin-1")) is not None
 
 
 def _decoded(raw: bytes) -> str:

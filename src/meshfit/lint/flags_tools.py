@@ -8,6 +8,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from meshfit.lint.files_beside import FilesBeside
+from meshfit.lint.flags_configs import read_named
 from meshfit.lint.flags_hydra import read_overrides
 from meshfit.lint.flags_line import Line, whole
 from meshfit.lint.flags_megatron import read_megatron, read_swift
@@ -68,18 +70,20 @@ _SERVERS: Final = re.compile(r"vllm\.entrypoints\.(?:openai\.)?api_server\Z|vllm
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def read_command(command: Command, text: str, places: Places) -> Iterator[Recipe]:
+def read_command(command: Command, text: str, places: Places, files: FilesBeside) -> Iterator[Recipe]:
     """The meshes of one command.
 
     Args:
         command: the command, its variables put in.
         text: the script.
         places: of the script.
+        files: that the script can name.
     """
     line = Line(command, text, places)
     if line.names[0].rpartition("/")[2] not in _SILENT:
         for read in _READERS:
             yield from read(line)
+        yield from read_named(line, files)
 
 
 def _vllm(line: Line) -> Iterator[Recipe]:

@@ -49,6 +49,7 @@ class Question:
         engine: the engine of every mesh; None: as the file tells.
         world_size, gpus_per_node, seq_len: these numbers, whatever the file says of them.
         strict: count warnings as errors.
+        files: real paths of the files that are linted: each tells its own mistakes, whoever names it.
     """
 
     models: Models
@@ -58,6 +59,7 @@ class Question:
     gpus_per_node: int | None = None
     seq_len: int | None = None
     strict: bool = False
+    files: frozenset[str] = frozenset()
 
 
 def judge_recipe(recipe: Recipe, path: str, question: Question) -> tuple[tuple[Notice, ...], Report | None]:
@@ -71,6 +73,22 @@ def judge_recipe(recipe: Recipe, path: str, question: Question) -> tuple[tuple[N
     Raises:
         MeshfitError: an option of the user is no such engine, or names no model.
     """
+    notices, report = _judged(recipe, path, question)
+    config = recipe.config
+    if config is None:
+        return notices, report
+    told = set[tuple[str, str]]()
+    if os.path.realpath(config.path) in question.files:
+        told = {(notice.code, notice.message) for notice in _judged(config.recipe, config.path, question)[0]}
+    here = Place(path, *recipe.spot)
+    return tuple(
+        notice._replace(message=f"{config.name}: {notice.message}") if notice.place == here else notice
+        for notice in notices
+        if (notice.code, notice.message) not in told
+    ), report
+
+
+def _judged(recipe: Recipe, path: str, question: Question) -> tuple[tuple[Notice, ...], Report | None]:
     bad = tuple(_bad_sizes(recipe))
     notices = [notice_of(problem, path) for problem in (*recipe.problems, *bad)]
     world = _world(recipe, question)
@@ -185,6 +203,7 @@ def _facts(recipe: Recipe, path: str, question: Question, engine: str | None) ->
         return recipe.model_facts
     written = recipe.model
     if written is not None and isinstance(written.value, str):
+        path = path if recipe.config is None else recipe.config.path
         facts = question.models.named(written.value, os.path.dirname(path))  # noqa: PTH120 - it may be "-"
     elif written is None and question.model is not None and not recipe.facts:
         facts = question.models.asked(question.model)
@@ -236,6 +255,9 @@ def _of_violation(violation: Violation, report: Report, recipe: Recipe, path: st
         for origin in violation.origins
         if origin.line is not None and (origin.where, origin.line) != (path, spot.line)
     )
+    if recipe.config is not None and spot == recipe.spot:
+        inner = _spot(violation.axis, report.mesh, recipe.config.recipe)
+        related[Place(recipe.config.path, *inner), f"{_size_name(violation.axis)} is written here"] = None
     return Notice(
         code=violation.code,
         slug=violation.slug,
@@ -246,6 +268,10 @@ def _of_violation(violation: Violation, report: Report, recipe: Recipe, path: st
         place=Place(path, *spot),
         related=tuple(related),
     )
+
+
+def _size_name(axis: str) -> str:
+    return "the mesh" if axis == "mesh" else f"{axis}_size"
 
 
 def _advice(violation: Violation) -> str:

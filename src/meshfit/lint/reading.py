@@ -36,6 +36,8 @@ _MESH_WORDS: Final = (
 )
 """What no mesh is written without; a mistake in a key is at most a few letters away from one."""
 
+_CONFIG_WORDS: Final = (b".yaml", b".yml", b".toml", b".json")
+
 _MESH_KEYS: Final = re.compile(
     rb"(?:tp|pp|cp|ep|sp|fsdp|dp|shard|replicate)_size|parallel_(?:size|degree)|parallelism_config|\bdistributed:"
 )
@@ -56,9 +58,15 @@ def format_of(path: str, start: str = "") -> str | None:
     return "json" if start.lstrip()[:1] in ("{", "[") else "yaml"
 
 
-def may_hold_mesh(raw: bytes) -> bool:
-    """Whether bytes of a file can say anything of a mesh: most files of a folder cannot, and are not parsed."""
-    return any(word in raw for word in _MESH_WORDS)  # a pattern of alternatives takes twenty times as long
+def may_hold_mesh(raw: bytes, kind: str | None = None) -> bool:
+    """Whether bytes of a file can say anything of a mesh: most files of a folder cannot, and are not parsed.
+
+    Args:
+        raw: the bytes.
+        kind: their format; a script may name a config that says it.
+    """
+    # a pattern of alternatives takes twenty times as long
+    return any(word in raw for word in _MESH_WORDS) or (kind == "shell" and any(word in raw for word in _CONFIG_WORDS))
 
 
 def holds_mesh_keys(raw: bytes) -> bool:

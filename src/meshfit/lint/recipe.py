@@ -14,7 +14,7 @@ from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence, Severity
 
-__all__ = ["BROKEN", "PROBLEMS", "Kind", "Problem", "Recipe", "Spot", "Written"]
+__all__ = ["BROKEN", "PROBLEMS", "ConfigFile", "Kind", "Problem", "Recipe", "Spot", "Written"]
 
 
 class Spot(NamedTuple):
@@ -81,6 +81,20 @@ class Problem(NamedTuple):
     consequence: Consequence | None = None
 
 
+class ConfigFile(NamedTuple):
+    """A file that a command names, which holds the mesh.
+
+    Args:
+        path: where it is.
+        name: as the command spells it.
+        recipe: what the file says by itself, at its own places.
+    """
+
+    path: str
+    name: str
+    recipe: Recipe
+
+
 _NOTHING: Final[Mapping[str, Written]] = MappingProxyType({})
 
 
@@ -104,6 +118,7 @@ class Recipe:
         world, nodes, gpus_per_node: ranks that will start; either way of saying it.
         seq_len, attn, experts: the question's own numbers and choices.
         problems: what is wrong already without a model.
+        config: the file that the mesh is from, where a command names one: places are then those of its name.
     """
 
     tool: str
@@ -124,3 +139,4 @@ class Recipe:
     attn: Written | None = None
     experts: Written | None = None
     problems: tuple[Problem, ...] = ()
+    config: ConfigFile | None = None

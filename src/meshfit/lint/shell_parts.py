@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from meshfit.lint.shell_text import Run
 
-__all__ = ["Array", "Part", "Sum", "Text", "Token", "Unread", "Variable", "Word"]
+__all__ = ["Array", "Part", "Redirect", "Sum", "Text", "Token", "Unread", "Variable", "Word"]
 
 
 class Text(NamedTuple):
@@ -78,3 +78,20 @@ class Token(NamedTuple):
 
     operator: str
     word: Word | None = None
+
+
+class Redirect:
+    """`> file`, `<<EOF`.
+
+    Args:
+        operator: as written.
+        word: the file, or the end of the here-document.
+    """
+
+    __slots__ = ("document", "operator", "word")
+
+    def __init__(self, operator: str, word: Word) -> None:
+        self.operator: str = operator
+        self.word: Word = word
+        self.document: Word | None = None
+        """The here-document, which comes only after the line of the command; None for one that is too long."""

@@ -6,7 +6,7 @@ import re
 from typing import Final, NamedTuple
 
 from meshfit.lint.documents import MAX_DEPTH, DocumentError
-from meshfit.lint.shell_parts import Token, Word
+from meshfit.lint.shell_parts import Redirect, Token, Word
 from meshfit.lint.shell_text import Run
 from meshfit.lint.shell_words import Lexer
 
@@ -19,10 +19,12 @@ class Simple(NamedTuple):
     Args:
         words: as written.
         changed: names that it changes by arithmetic.
+        redirects: where its input and output go.
     """
 
     words: tuple[Word, ...]
     changed: tuple[str, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
 
 
 class Branches(NamedTuple):
@@ -190,7 +192,8 @@ class _Parser:
             if self._ahead.operator == ")":
                 self._take()
                 return self._body(words[0].plain)
-        return [Simple(tuple(words))]
+        redirects = self._lexer.redirects(words[0].begin if words else 0)
+        return [Simple(tuple(words), redirects=redirects)]
 
     def _function(self) -> list[Statement]:
         self._take()

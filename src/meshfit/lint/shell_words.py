@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from meshfit.lint.documents import MAX_DEPTH, DocumentError
-from meshfit.lint.shell_parts import Array, Part, Sum, Text, Token, Unread, Variable, Word
+from meshfit.lint.shell_parts import Array, Part, Redirect, Sum, Text, Token, Unread, Variable, Word
 from meshfit.lint.shell_text import Run, joined
 
 __all__ = ["Lexer"]
@@ -19,16 +19,19 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\Z")
 _PLAIN: Final = re.compile(r"[^\s;&|()<>\\'\"$`#]+")
 _QUOTED: Final = re.compile(r'[^"\\$`]+')
+_UNQUOTED: Final = re.compile(r"[^\\$`]+")
 _DIGITS: Final = re.compile(r"\d+\Z")
 _BLANK: Final = " \t"
 _ENDS: Final = "\n;&|()<>"
 _OPERATORS: Final = ("&>>", "<<<", "<<-", ";;&", "&&", "||", ";;", ";&", "|&", "&>", ">>", "<<", ">&", "<&", "<>", ">|")
 _DROPPED: Final = frozenset({">", ">>", "<", "<<<", "&>", "&>>", ">&", "<&", "<>", ">|"})
 _HEREDOCS: Final = frozenset({"<<", "<<-"})
+_LONGEST_DOCUMENT: Final = 20_000
+"""Characters of a here-document; configs have some hundred."""
 
 
 class Lexer:
-    """Takes a script apart; redirections, comments and here-documents are passed over.
+    """Takes a script apart; comments are passed over, redirections and here-documents kept aside.
 
     Args:
         source: the script.
@@ -39,7 +42,8 @@ class Lexer:
         self._map = None if isinstance(source, str) else source.at
         self._at = 0
         self._depth = 0
-        self._awaited: list[tuple[str, bool]] = []
+        self._awaited: list[Redirect] = []
+        self._redirects: list[Redirect] = []
 
     def next(self) -> Token:
         """The next token.
@@ -88,6 +92,18 @@ class Lexer:
         self._balance("(", ")", 2)
         return self._text[begin : self._at - 2]
 
+    def document(self) -> Word:
+        """The whole text as a here-document, in which variables are replaced and quotes stand for themselves."""
+        parts: list[Part] = []
+        self._letters(parts, "")
+        return Word(_merged(parts), *self._span(0))
+
+    def redirects(self, begin: int) -> tuple[Redirect, ...]:
+        """The redirections since the last call that begin behind an offset."""
+        found = tuple(redirect for redirect in self._redirects if redirect.word.begin > begin)
+        self._redirects.clear()
+        return found
+
     @property
     def before_bracket(self) -> bool:
         """Whether an opening bracket comes at once."""
@@ -114,19 +130,33 @@ class Lexer:
         if operator in (">&", "<&") and self._text.startswith("-", self._at):
             self._at += 1
             return
-        word = self._word()
+        redirect = Redirect(operator, self._word())
+        self._redirects.append(redirect)
         if operator in _HEREDOCS:
-            end = "".join(part.run.text for part in word.parts if isinstance(part, Text))
-            self._awaited.append((end, operator == "<<-"))
+            self._awaited.append(redirect)
 
     def _skip_documents(self) -> None:
-        for end, indented in self._awaited:
+        for redirect in self._awaited:
+            texts = [part for part in redirect.word.parts if isinstance(part, Text)]
+            end = "".join(part.run.text for part in texts)
+            indented = redirect.operator == "<<-"
+            lines: list[Run] = []
+            length = 0
             while self._at < len(self._text):
-                stop = self._line_end()
-                line = self._text[self._at : stop].rstrip("\r")
+                begin, stop = self._at, self._line_end()
+                line = self._text[begin:stop].rstrip("\r")
                 self._at = stop + 1
-                if (line.lstrip("\t") if indented else line) == end:
+                tabs = len(line) - len(line.lstrip("\t")) if indented else 0
+                if line[tabs:] == end:
                     break
+                length += len(line) + 1
+                if length <= _LONGEST_DOCUMENT:
+                    lines.append(self._run(begin + tabs, stop + 1))
+            if length <= _LONGEST_DOCUMENT:
+                body = joined(lines)
+                plain = any(part.quoted for part in texts)
+                whole = Word((Text(body, quoted=True),), *redirect.word[1:])
+                redirect.document = whole if plain else Lexer(body).document()
         self._awaited.clear()
         self._at = min(self._at, len(self._text))
 
@@ -179,26 +209,30 @@ class Lexer:
     def _quotes(self, parts: list[Part]) -> None:
         """A text in double quotes, its begin not yet taken."""
         self._enter()
-        text = self._text
         self._at += 1
         parts.append(Text(Run("", ()), quoted=True))
-        while self._at < len(text) and text[self._at] != '"':
+        self._letters(parts, '"')
+        self._at = min(self._at + 1, len(self._text))
+        self._depth -= 1
+
+    def _letters(self, parts: list[Part], closing: str) -> None:
+        """Letters up to a closing one, or to the end where there is none; only `$`, backquote and backslash act."""
+        text = self._text
+        while self._at < len(text) and text[self._at] != closing:
             at = self._at
-            found = _QUOTED.match(text, at)
+            found = (_QUOTED if closing else _UNQUOTED).match(text, at)
             if found:
                 self._at = found.end()
                 parts.append(Text(self._run(at, self._at), quoted=True))
             elif text[at] == "\\":
                 self._at = min(at + (3 if text.startswith("\\\r\n", at) else 2), len(text))
                 if not text.startswith(("\\\n", "\\\r\n"), at):
-                    special = text[at + 1 : at + 2] in ("$", "`", '"', "\\")
+                    special = text[at + 1 : at + 2] in ("$", "`", closing, "\\")
                     parts.append(Text(self._run(at + special, self._at), quoted=True))
             elif text[at] == "$":
                 self._dollar(parts, quoted=True)
             else:
                 parts.append(self._backquotes())
-        self._at = min(self._at + 1, len(text))
-        self._depth -= 1
 
     def _dollar(self, parts: list[Part], *, quoted: bool) -> None:
         text, at = self._text, self._at
