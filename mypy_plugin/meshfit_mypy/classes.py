@@ -170,8 +170,12 @@ def _inside(node: Node) -> Iterator[Node]:
 def _read_body(builder: SummaryBuilder, body: list[Statement], *, sure: bool) -> None:
     for node in body:
         kind = type(node)
-        if kind is FuncDef and sure and node.name not in TELLING:  # type: ignore[attr-defined]
-            builder.mention(node.name)  # type: ignore[attr-defined]
+        if kind is FuncDef and sure:
+            name = node.name  # type: ignore[attr-defined]
+            if name in TELLING:
+                builder.define(name, _parameters(node), ())  # type: ignore[arg-type]
+            else:
+                builder.mention(name)
         elif kind is AssignmentStmt:
             _assign(builder, node, sure=sure)  # type: ignore[arg-type]
         elif isinstance(node, (FuncDef, Decorator, OverloadedFuncDef)):
@@ -203,10 +207,12 @@ def _define(builder: SummaryBuilder, node: FuncDef | Decorator | OverloadedFuncD
         builder.doubt(function.name)
 
 
-def _parameters(function: FuncDef) -> Iterator[str]:
-    for argument in function.arguments:
-        mark = "*" if argument.kind is ARG_STAR else "**" if argument.kind is ARG_STAR2 else ""
-        yield mark + argument.variable.name
+def _parameters(function: FuncDef) -> list[str]:
+    kinds, names = function.arg_kinds, [argument.variable.name for argument in function.arguments]
+    if ARG_STAR not in kinds and ARG_STAR2 not in kinds:
+        return names
+    marks = {ARG_STAR: "*", ARG_STAR2: "**"}
+    return [marks.get(kind, "") + name for name, kind in zip(names, kinds, strict=True)]
 
 
 def _assign(builder: SummaryBuilder, node: AssignmentStmt, *, sure: bool) -> None:

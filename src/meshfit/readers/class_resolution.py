@@ -146,35 +146,32 @@ class _Order:
     def __init__(self, mro: Sequence[Ancestor]) -> None:
         self.mro = mro
         self.own = [entry.summary for entry in mro if entry.summary is not None]
-        self.opaque = any(one.opaque for one in self.own) or any(
-            entry.summary is None and not entry.is_shipped and entry.package not in _CLOSED for entry in mro
-        )
-        self.by_instance = frozenset().union(*(one.by_instance for one in self.own))
-        self.names = frozenset().union(*(one.names for one in self.own))
+        unsummarised = {entry.package for entry in mro if entry.summary is None and not entry.is_shipped}
+        self.opaque = any(one.opaque for one in self.own) or not _CLOSED.issuperset(unsummarised)
+        self.by_instance = frozenset().union(*[one.by_instance for one in self.own])
+        self.names = frozenset().union(*[one.names for one in self.own])
         self.is_shipped = any(entry.is_shipped for entry in mro)
-        self._catches_missing = any(one.catches_all for one in self.own)
+        self._bound = self.names | _OF_SHIPPED if self.is_shipped else self.names
         self._catches_all = "__getattribute__" in self.names
+        self._missing = UNKNOWN if self._catches_all or "__getattr__" in self.names else _ABSENT
 
     @property
     def overridden(self) -> frozenset[str]:
         """Attributes for which the user's classes say anything."""
         return (self.names & RELEVANT) | self.by_instance
 
-    def binds(self, name: str) -> bool:
-        """Whether any class may bind `name`."""
-        return name in self.names or (self.is_shipped and name in _OF_SHIPPED)
-
     def find(self, name: str) -> Any:
         """The summary that binds `name`; _SHIPPED for transformers' own, _ABSENT, UNKNOWN where an instance tells."""
-        by_class = name in _READ_ON_CLASS
-        if name in self.by_instance or (self._catches_all and not by_class):
+        if name in self.by_instance or (self._catches_all and name not in _READ_ON_CLASS):
             return UNKNOWN
-        for entry in self.mro if self.binds(name) else ():
-            if entry.is_shipped and name in _OF_SHIPPED:
-                return _SHIPPED
-            if entry.summary is not None and name in entry.summary.names:
-                return UNKNOWN if name in entry.summary.unknown else entry.summary
-        return UNKNOWN if self._catches_missing and not by_class else _ABSENT
+        if name in self._bound:
+            for entry in self.mro:
+                if entry.is_shipped and name in _OF_SHIPPED:
+                    return _SHIPPED
+                summary = entry.summary
+                if summary is not None and name in summary.names:
+                    return UNKNOWN if name in summary.unknown else summary
+        return _ABSENT if name in _READ_ON_CLASS else self._missing
 
     def value(self, name: str) -> Any:
         """The literal that `name` is bound to, or what `find` says; UNKNOWN for a method."""
@@ -184,8 +181,8 @@ class _Order:
 
 def _identity(mro: Sequence[Ancestor], *, complete: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {"class_name": mro[0].name}
-    pretrained = any(entry.is_shipped and entry.name == "PreTrainedModel" for entry in mro)
-    mixin = any(entry.name == NEMO_MIXIN for entry in mro)
+    pretrained = "PreTrainedModel" in {entry.name for entry in mro if entry.is_shipped}
+    mixin = NEMO_MIXIN in {entry.name for entry in mro}
     if complete or pretrained:
         facts["is_pretrained"] = pretrained
     if complete or mixin:

@@ -63,7 +63,6 @@ SETTERS: Final = frozenset({"setattr", "delattr", "__setattr__", "__delattr__"})
 
 _DISTINCT: Final = PLAN_ATTRIBUTES.union(FLAGS.values())
 """Attributes that nothing but models have."""
-_CATCH_ALL: Final = frozenset({"__getattr__", "__getattribute__"})
 _TRANSPARENT: Final = frozenset(
     {
         *("abstractmethod", "final", "override", "no_grad", "inference_mode", "enable_grad", "wraps"),
@@ -124,11 +123,6 @@ class ClassSummary:
         self.forward: tuple[str, ...] | None = None if forward is None else tuple(forward)
         self.declared: dict[str, bool] | None = None if declared is None else dict(declared)
         self.opaque: bool = opaque
-
-    @property
-    def catches_all(self) -> bool:
-        """Whether an attribute that no class has may still be found on an instance."""
-        return not _CATCH_ALL.isdisjoint(self.names)
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as JSON holds it; what is empty is left out."""
