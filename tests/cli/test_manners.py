@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -140,35 +139,6 @@ def test_no_command_loads_a_framework(line: str) -> None:
 def test_a_framework_would_be_seen() -> None:
     """`--live` is the option that loads one."""
     assert loaded("check", EXAMPLE, "-m", "tp=2", "--live").split()[-2:] == ["torch", "transformers"]
-
-
-# --- completion
-
-_BASH = """
-source /dev/stdin <<< "$(cat)"
-complete() {{ COMP_WORDS=("$@"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _shtab_meshfit; echo "${{COMPREPLY[@]}}"; }}
-{calls}
-"""
-
-
-def test_bash_completes_commands_options_choices_and_paths(run: Any) -> None:
-    """The script is run by bash itself."""
-    bash = shutil.which("bash")
-    assert bash is not None
-    code, script, _ = run("completion", "bash")
-    calls = ["che", "check --eng", "check --engine transf", "check --format sa", "check examp"]
-    program = _BASH.format(calls="\n".join(f"complete meshfit {call}" for call in calls))
-    ended = subprocess.run([bash, "-c", program], input=script, capture_output=True, text=True, check=True, cwd=ROOT)
-    assert (code, ended.stdout.split()) == (0, ["check", "--engine", "transformers", "sarif", "examples"])
-
-
-@pytest.mark.parametrize(("shell", "mark"), [("zsh", "#compdef meshfit"), ("tcsh", "complete meshfit")])
-def test_other_shells_have_a_script(run: Any, shell: str, mark: str) -> None:
-    """With every command in it."""
-    code, out, err = run("completion", shell)
-    assert (code, err) == (0, "")
-    assert mark in out
-    assert all(name in out for name in COMMANDS)
 
 
 @pytest.mark.parametrize(("command", "told"), [("explain-error", "0 a rule is named"), ("fit", "0 something fits")])
