@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -31,6 +32,18 @@ def test_several_rules_are_told_once_each(capsys: pytest.CaptureFixture[str]) ->
     """A rule that is named twice is not told twice."""
     text = _printed(capsys, "explain", "TP002", "PP002", "tp-kv-heads")
     assert (text.count("TP002 tp-kv-heads:"), text.count("PP002 pp-structure:")) == (1, 1)
+
+
+def test_a_terminal_shows_how_severe_a_rule_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In colour; without the colours the table is what a pipe gets."""
+    plain = _printed(capsys, "rules")
+    monkeypatch.setattr("meshfit.cli.rules_command.wants_color", lambda: True)
+    colored = _printed(capsys, "rules")
+    assert "\033" not in plain
+    assert re.sub(r"\033\[\d*m", "", colored) == plain
+    assert colored.count("\033[31merror") + colored.count("\033[33mwarning") == plain.count("\n") - 1
 
 
 @pytest.mark.parametrize(

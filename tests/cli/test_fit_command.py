@@ -329,7 +329,9 @@ def test_colours_are_for_terminals(run: Any, monkeypatch: pytest.MonkeyPatch) ->
     """Piped text is plain."""
     assert "\033" not in run(f"{EXAMPLE} --world 8")[1]
     monkeypatch.setattr("meshfit.cli.fit_output.wants_color", lambda: True)
-    assert run(f"{EXAMPLE} --world 8")[1].startswith("\033[1mLlamaForCausalLM\033[0m on 8 ranks")
+    colored = run(f"{EXAMPLE} --world 8")[1]
+    assert colored.startswith("\033[1mLlamaForCausalLM\033[0m on 8 ranks")
+    assert "\n  \033[1mmesh " in colored
 
 
 def test_the_facts_are_read_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,8 @@ def meshes_text(found: Fit) -> str:
     shown = len(found.choices)
     best = f", the best {shown}" if shown < found.total else ""
     lines = [f"{asked}: {_count(found.total, 'mesh', 'meshes')} fit{'' if found.total > 1 else 's'}{best}", ""]
-    lines += _table([_header(), *map(_row, found.choices)])
+    head, *rows = _table([_header(), *map(_row, found.choices)])
+    lines += [f"  {_bold(head.lstrip())}", *rows]
     if shown < found.total:
         lines.append(f"  {found.total - shown} more with --all")
     told = [_limit(limit) for limit in found.limits if limit.refused is not None or limit.legal != (1,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from meshfit.cli.terminal import wants_color
 from meshfit.cli.verdict import Verdict
 from meshfit.mesh import AXIS_WORDS
 
@@ -48,4 +49,13 @@ def run(options: argparse.Namespace) -> Verdict:
         return Verdict(as_json({"rules": [to_dict(rule) for rule in rules]}), 0)
     if not rules:
         return Verdict(f"no rule judges {options.axis} under {options.engine}", 0)
-    return Verdict(rule_table(rules), 0)
+    table = rule_table(rules)
+    return Verdict(_colored(table) if wants_color() else table, 0)
+
+
+def _colored(table: str) -> str:
+    """The head in bold, and how severe each rule is in its colour."""
+    head, *rows = table.split("\n")
+    for kind, sign in (("error", "\033[31m"), ("warning", "\033[33m")):
+        rows = [row.replace(f"  {kind}  ", f"  {sign}{kind}\033[0m  ", 1) for row in rows]
+    return "\n".join([f"\033[1m{head}\033[0m", *rows])
