@@ -34,8 +34,10 @@ __version__: Final = "0.1.0"
 _SCHEMA: Final = 1
 """Of what the plugin leaves in mypy's cache."""
 
-_FOREIGN: Final = frozenset({*sys.stdlib_module_names, "_typeshed", "typing_extensions", "torch", "transformers"})
-"""Where classes are not recorded: they are no models, or the source reader knows them."""
+_FOREIGN: Final = frozenset(
+    {*sys.stdlib_module_names, "_typeshed", "typing_extensions", "torch", "transformers", "meshfit"}
+)
+"""Where classes are not recorded: they are no models, or it is known otherwise what they say."""
 
 _FUNCTIONS: Final = {
     "meshfit.capability.validate_for_mesh": "validate_function",

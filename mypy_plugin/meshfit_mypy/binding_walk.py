@@ -238,7 +238,10 @@ class _Walk(Targets):
         self.declare(cls.name, f"class at {cls.line}")
         if cls.info:
             self.found.classes.append(cls.info)
-        for expression in (*cls.decorators, *cls.base_type_exprs, *cls.keywords.values()):
+        asked = cls.base_type_exprs
+        if cls.decorators or cls.keywords:
+            asked = [*cls.decorators, *asked, *cls.keywords.values()]
+        for expression in asked:
             if type(expression) in BINDS_INSIDE:
                 self.search(expression)
         classes = self.classes

@@ -215,12 +215,13 @@ class ModelFacts:
     def __init__(
         self, *, origins: Mapping[str, Origin] | None = None, later: Mapping[str, Gather] | None = None, **values: Any
     ) -> None:
-        unknown_names = (values.keys() | (later or {}).keys()) - FACTS
-        if unknown_names:
-            raise TypeError(f"not facts: {', '.join(sorted(unknown_names))}")
-        self.__dict__.update(values)
-        self.__dict__["_origins"] = dict(origins or {})
-        self.__dict__["_later"] = {name: gather for name, gather in (later or {}).items() if name not in values}
+        later = later or {}
+        if not (FACTS.issuperset(values) and FACTS.issuperset(later)):
+            raise TypeError(f"not facts: {', '.join(sorted((values.keys() | later.keys()) - FACTS))}")
+        held = self.__dict__
+        held.update(values)
+        held["_origins"] = dict(origins or {})
+        held["_later"] = {name: gather for name, gather in later.items() if name not in values} if later else {}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"facts are frozen; use replace({name}=...)")

@@ -206,12 +206,14 @@ class SummaryBuilder:
             parameters: names of its parameters, `*name` and `**name` for variadic ones.
             decorators: their plain names.
         """
+        again = name in self._names
         self._names.add(name)
         if name in _MAKERS:
             self._opaque = True
         if name not in RELEVANT:
             return
-        self._forget(name)
+        if again:
+            self._forget(name)
         decorators = tuple(decorators)
         if name == "forward" and _TRANSPARENT.issuperset(decorators):
             self._forward = [parameter for parameter in parameters if parameter != "self"]
@@ -317,7 +319,12 @@ def _kept(value: object) -> Any:
     if isinstance(value, (list, tuple)):
         items = [_kept(item) for item in value]
         return UNKNOWN if UNKNOWN in items else items
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        entries = {key: _kept(item) for key, item in value.items()}
-        return UNKNOWN if UNKNOWN in entries.values() else entries
-    return UNKNOWN
+    if not isinstance(value, dict):
+        return UNKNOWN
+    entries: dict[str, Any] = {}
+    for key, item in value.items():
+        kept = _kept(item)
+        if kept is UNKNOWN or not isinstance(key, str):
+            return UNKNOWN
+        entries[key] = kept
+    return entries

@@ -106,6 +106,8 @@ def mesh_of_value(value: object) -> MeshSpec:
         MeshError: the value is refused, in the words of `read_mesh`.
         UnreadableCall: nothing is known of the value.
     """
+    if isinstance(value, MeshSpec):
+        return value
     if value is UNKNOWN:
         raise UnreadableCall
     if isinstance(value, DeviceMesh):
@@ -118,16 +120,19 @@ def mesh_of_value(value: object) -> MeshSpec:
 # --- one maker for each constructor
 
 
+_SIZES: Final = frozenset(f"{axis}_size" for axis in AXES)
+
+
 def _mesh_spec(positional: Sequence[object], keywords: Mapping[str, object], more: bool) -> MeshSpec:
-    sizes = [f"{axis}_size" for axis in AXES]
+    sizes = _SIZES
+    if not (positional or more) and sizes.issuperset(keywords) and all(type(size) is int for size in keywords.values()):
+        return _of_sizes(*keywords.items())
     given = _named(("engine", "settings", *sizes), (), keywords)
     engine, settings = given.get("engine"), given.get("settings", {})
     if positional or more or not isinstance(settings, Mapping) or not (engine is None or isinstance(engine, str)):
         raise UnreadableCall
 
     asked = {name: size for name, size in given.items() if name in sizes}
-    if not settings and engine is None and all(type(size) is int for size in asked.values()):
-        return _of_sizes(*asked.items())
 
     def spec(filled: dict[str, Any]) -> MeshSpec:
         kept = {name: value for name, value in filled.items() if name not in sizes}
