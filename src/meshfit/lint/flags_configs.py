@@ -137,10 +137,9 @@ def _joined(line: Line, named: _Named, config: NamedConfig, recipe: Recipe) -> I
     if world is not None and type(world.value) is not int:
         world = None
     gpus = named.ranks.gpus_per_node
-    if recipe.tool == "accelerate":
-        world = world or recipe.world
-        kept = recipe.gpus_per_node if world is recipe.world and not named.flags.has("num_machines") else None
-        gpus = gpus or kept
+    if recipe.tool == "accelerate" and not named.flags.has("num_processes"):
+        world = recipe.world
+        gpus = gpus or (None if named.flags.has("num_machines") else recipe.gpus_per_node)
     spot = line.places.spot(named.field)
     if config.path is not None:
         alone, recipe = recipe, moved(recipe, lambda _: spot)
