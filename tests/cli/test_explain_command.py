@@ -48,7 +48,12 @@ def test_a_terminal_shows_how_severe_a_rule_is(
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("TP02", "TP002"), ("tp-kv-haeds", "did you mean tp-kv-heads"), ("zzzzzz", "meshfit rules lists them")],
+    [
+        ("TP02", "TP002"),
+        ("tp-kv-haeds", "did you mean tp-kv-heads"),
+        ("zzzzzz", "meshfit rules lists them"),
+        ("TP", "meshfit rules --axis tp lists them"),
+    ],
 )
 def test_an_unknown_rule_is_bad_input(name: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, with the nearest names."""

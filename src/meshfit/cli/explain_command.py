@@ -34,6 +34,7 @@ def run(options: argparse.Namespace) -> Verdict:
     """The explanation of each rule. Raises MeshfitError for a name that no rule has."""
     from meshfit.cli.naming import unknown
     from meshfit.lint.explanations import explained, problem_dict, problem_text
+    from meshfit.mesh import AXIS_WORDS
     from meshfit.rules.explain import rule_text, to_dict
     from meshfit.rules.registry import all_rules, find_rules
 
@@ -47,7 +48,9 @@ def run(options: argparse.Namespace) -> Verdict:
                 continue
             names = {text for rule in all_rules() for text in (rule.code, rule.slug)}
             meant = names & {_padded(name)} or names
-            raise unknown("rule", name, sorted(meant), listed="meshfit rules lists them")
+            axis = name.strip().lower()
+            only = f" --axis {axis}" if axis in AXIS_WORDS else ""
+            raise unknown("rule", name, sorted(meant), listed=f"meshfit rules{only} lists them")
         found[rules[0].code] = rules
     if options.json:
         from meshfit.render.json_format import as_json

@@ -176,6 +176,8 @@ def _bytes(path: str) -> bytes:
             raise DocumentError("is no regular file")
         with open(path, "rb") as opened:  # noqa: PTH123
             return opened.read(MAX_BYTES + 1)
+    except DocumentError:
+        raise
     except OSError as error:
         raise DocumentError(f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError as error:

@@ -30,7 +30,7 @@ _BINDS: Final = re.compile(r"[ \t]*%(?:run|pylab|store|macro|load|time|prun|reru
 """Commands behind which any name may be another."""
 _STAR: Final = "from IPython.unknown import *"
 _PYTHON_CELL: Final = re.compile(r"%%(?:time|timeit|capture|prun|px|local)\b")
-_LONGEST: Final = 500_000
+_LONGEST: Final = 200_000
 """Characters of all code; what is longer carries data."""
 _LANGUAGES: Final = frozenset({"python", "python2", "python3", "ipython", "ipython3"})
 
