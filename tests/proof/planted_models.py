@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, LlamaModel
 
 WIDTH = 32
 PLAN = dict(LlamaConfig.base_model_tp_plan or {})
@@ -50,6 +50,10 @@ class CountsItsOwnPositionsForCausalLM(LlamaForCausalLM):
 
     def forward(self, input_ids: Any = None, attention_mask: Any = None, use_cache: Any = None) -> Any:
         return super().forward(input_ids=input_ids, attention_mask=attention_mask, use_cache=use_cache)
+
+
+class TakesTheLastTokenForSequenceClassification(LlamaForSequenceClassification):
+    """Judges a text by its last token, of which each rank has one of its own."""
 
 
 class Block(nn.Module):

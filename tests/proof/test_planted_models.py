@@ -46,6 +46,7 @@ def _tied_over_odd_vocabulary() -> dict[str, Any]:
     [
         ("NormsEveryStageForCausalLM", MeshSpec(pp_size=2)),
         ("CountsItsOwnPositionsForCausalLM", MeshSpec(cp_size=2)),
+        ("TakesTheLastTokenForSequenceClassification", MeshSpec(cp_size=2)),
     ],
 )
 def test_a_model_of_transformers_that_computes_the_wrong_thing_is_caught(pool: Pool, name: str, mesh: MeshSpec) -> None:

@@ -175,3 +175,90 @@ def test_a_model_without_recognised_attention_is_unknown(tmp_path: Path) -> None
 def test_consequences_are_words_of_reports(word: str) -> None:
     """The table speaks the language of `Consequence`."""
     assert Consequence(word).value == word
+
+
+MOVED = """
+class Model(PreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(128, 64)
+        self.self_attn = Attention()
+
+    def forward(self, input_ids=None, position_ids=None, **kwargs):
+        x = self.embed_tokens(input_ids)
+        return self.self_attn(x + {moved})
+"""
+
+
+@pytest.mark.parametrize("moved", ["F.pad(x[:, :-1], (0, 0, 1, 0))", "F.pad(x[:, 1:], (0, 0, 0, 1))"])
+def test_hidden_states_that_meet_their_neighbours_are_reported(tmp_path: Path, moved: str) -> None:
+    """A rank does not hold the neighbour of its first or last token."""
+    assert faults(build(tmp_path, ATTENTION + MOVED.replace("{moved}", moved))) == (("mixes-tokens", ""),)
+
+
+def test_hidden_states_rolled_along_the_tokens_are_reported(tmp_path: Path) -> None:
+    """`roll` moves tokens along dim 1, and features along the last."""
+    along, across = (tmp_path / name for name in ("along", "across"))
+    along.mkdir()
+    across.mkdir()
+    rolled = MOVED.replace("{moved}", "torch.roll(x, 1, dims=1)")
+    assert faults(build(along, ATTENTION + rolled)) == (("mixes-tokens", ""),)
+    assert faults(build(across, ATTENTION + rolled.replace("dims=1", "dims=2"))) == ()
+
+
+def test_padding_of_features_and_of_tokens_moves_no_hidden_state(tmp_path: Path) -> None:
+    """The whole of the tokens padded along the width, and ids padded before they are embedded."""
+    wider = "F.pad(x[..., :-1], (0, 1)) + self.embed_tokens(F.pad(input_ids[:, 1:], (0, 1)))"
+    assert faults(build(tmp_path, ATTENTION + MOVED.replace("{moved}", wider))) == ()
+
+
+def test_a_table_of_positions_that_grows_with_the_length_is_no_position(tmp_path: Path) -> None:
+    """A method that is called for what it keeps makes the table; what is read from it are the caller's positions."""
+    table = """
+class Model(PreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(128, 64)
+        self.self_attn = Attention()
+        self.table = nn.Buffer(torch.ones(16, 64), persistent=False)
+
+    def grow(self, length):
+        self.table = torch.sin(torch.arange(length).float())
+
+    def forward(self, input_ids=None, position_ids=None, **kwargs):
+        length = input_ids.shape[1]
+        if length > self.table.size(0):
+            self.grow(length)
+        return self.self_attn(self.embed_tokens(input_ids) + self.table.index_select(0, position_ids.view(-1)))
+"""
+    assert faults(build(tmp_path, ATTENTION + table)) == ()
+
+
+POOLING = """
+class Output:
+    pass
+
+
+class Model(PreTrainedModel):
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(128, 64)
+        self.self_attn = Attention()
+        self.score = nn.Linear(64, 2)
+
+    def forward(self, input_ids=None, position_ids=None, **kwargs):
+        scores = self.score(self.self_attn(self.embed_tokens(input_ids)))
+        return Output(logits=scores{taken})
+"""
+
+
+@pytest.mark.parametrize("taken", ["[:, -1]", "[:, 0, :]", "[torch.arange(2), position_ids]"])
+def test_logits_of_one_token_of_the_text_are_reported(tmp_path: Path, taken: str) -> None:
+    """Each rank takes the first or last of its own tokens."""
+    assert faults(build(tmp_path, ATTENTION + POOLING.replace("{taken}", taken))) == (("pools-tokens", ""),)
+
+
+@pytest.mark.parametrize("taken", ["", "[:, -4:]", "[:, 1:, :]", "[..., 0]"])
+def test_logits_of_each_token_are_sound(tmp_path: Path, taken: str) -> None:
+    """A run of tokens, or a column of each, is a part of what every rank has."""
+    assert faults(build(tmp_path, ATTENTION + POOLING.replace("{taken}", taken))) == ()

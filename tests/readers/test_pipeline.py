@@ -387,3 +387,12 @@ def test_a_layer_called_over_an_unknown_list_leaves_the_verdict_open(build: Buil
 def test_the_facts_of_a_body_hold_the_faults(build: Build) -> None:
     """`body_facts` finds the base model by its prefix."""
     assert body_facts(build())["pipeline_faults"] == ()
+
+
+MASKED = (CALL, CALL.replace("mask=attention_mask", "mask=make_mask(inputs_embeds)"))
+
+
+def test_a_function_that_no_source_shows_leaves_the_verdict_open(build: Build) -> None:
+    """What it makes of the embeddings may be their length alone."""
+    model = build(MASKED)
+    assert pipeline_faults(model, model.attributes["model"]) is UNKNOWN

@@ -21,6 +21,7 @@ _LEFT_OUT: Final = {
     "tokens": "context parallelism is for training",
     "reload": "nothing of the model is spread over ranks",
 }
+_POOLED: Final = "the logits are those of whole texts, which no rank has a part of"
 UNBALANCED: Final = "run by torch's ring without the balance over ranks that accelerate asks for: not causal attention"
 _NEEDS_CAUSAL: Final = "Load balancing requires"
 """Torch's word for attention that is not causal. Source: torch 2.13 _context_parallel/_attention.py."""
@@ -53,8 +54,11 @@ def run(rank: Rank, payload: Mapping[str, Any]) -> dict[str, Any]:
     logits, loss = _forward_and_back(rank, model, {**given, **positions}, weights, found)
     rank.step("compare")
     found.compared["logits"] = compare(logits, expected)
-    found.compared["loss"] = compare(loss, gradients.pop(""))
-    found.compared["gradients"] = compare_gradients(_summed(model), gradients)
+    if weights is None:
+        found.leave_out(dict.fromkeys(("loss", "gradients"), _POOLED))
+    else:
+        found.compared["loss"] = compare(loss, gradients.pop(""))
+        found.compared["gradients"] = compare_gradients(_summed(model), gradients)
     found.leave_out(_LEFT_OUT)
     found.keep()
     return found.to_dict()
@@ -100,6 +104,8 @@ def _positions(model: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 def _whole(model: Any, given: Mapping[str, Any], positions: Mapping[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     """In one process: random weights of a sum of the logits, the logits, and the gradients; "" is the sum itself.
 
+    Logits that are no row for each token have no weights: they belong to whole texts, and every rank should give them.
+
     The positions are those of the ranks: left to themselves, some models count from elsewhere than 0.
     """
     import torch
@@ -108,6 +114,8 @@ def _whole(model: Any, given: Mapping[str, Any], positions: Mapping[str, Any]) -
 
     model.zero_grad(set_to_none=True)
     logits = logits_of(model(**given, **positions, use_cache=False))
+    if logits.shape[:2] != given["input_ids"].shape:
+        return None, logits.detach(), {}
     weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(1)).to(logits.device)
     loss = (logits * weights).sum() / logits.numel() ** 0.5
     loss.backward()
@@ -127,6 +135,8 @@ def _forward_and_back(
     rank: Rank, model: Any, given: Mapping[str, Any], weights: Any, found: Findings
 ) -> tuple[Any, Any]:
     """Whole logits, and the sum over all ranks; gradients stay on the parameters, of this rank's part alone.
+
+    Without weights the logits are those that this rank gave, and there is no sum.
 
     The ring is balanced, as it is by default; attention that is not causal cannot be, and runs as torch lets it.
     """
@@ -149,6 +159,8 @@ def _forward_and_back(
         found.notes.append(UNBALANCED)
         model.zero_grad(set_to_none=True)
         part, loss = _in_parts(rank, mesh, model, given, weights)
+    if weights is None:
+        return part.detach(), None
     whole = context_parallel_unshard(mesh, [part.detach()], [1])[0]
     dist.all_reduce(loss)
     return whole, loss
@@ -161,10 +173,12 @@ def _in_parts(rank: Rank, mesh: Any, model: Any, given: Mapping[str, Any], weigh
     from meshfit.proof.observing import logits_of
 
     texts = {name: text.clone() for name, text in given.items()}
-    buffers = [*texts.values(), weights.clone()]
+    buffers = [*texts.values(), *([] if weights is None else [weights.clone()])]
     with context_parallel(mesh, buffers=buffers, buffer_seq_dims=[1] * len(buffers), no_restore_buffers=set(buffers)):
         rank.step("forward")
         part = logits_of(model(**texts, use_cache=False))
+        if weights is None:
+            return part, None
         loss = (part * buffers[-1]).sum()
         rank.step("backward")
         loss.backward()

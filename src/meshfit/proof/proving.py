@@ -154,8 +154,10 @@ def _ran(
     run = pool.run(task, payload, world_size=mesh.world_size, limits=limits)
     decided = decide(run, payload["folder"], mesh)
     notes = (*known.pop("notes"), *decided.notes)
-    if UNBALANCED in notes:  # what accelerate would have refused, and rules of accelerate speak of
-        known.update(engine="torch", refused_by=())
+    if UNBALANCED in notes:
+        known["engine"] = "torch"
+        if decided.outcome.works:  # what accelerate would have refused, and rules of accelerate speak of
+            known["refused_by"] = ()
     return Evidence(
         **known,
         outcome=decided.outcome,

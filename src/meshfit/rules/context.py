@@ -44,6 +44,11 @@ FAULTS: Final[Mapping[str, Cause]] = {
     "attention-rejects-is-causal": Cause(
         Consequence.LATE, "the attention has no place for is_causal, which the hook passes", NO_CONTEXT
     ),
+    "pools-tokens": Cause(
+        Consequence.SILENT,
+        "the logits are those of one token of the text, and each rank takes one of its own",
+        NO_CONTEXT,
+    ),
     "mixes-tokens": Cause(
         Consequence.SILENT, "a convolution, recurrence or scan runs over the local tokens alone", NO_CONTEXT
     ),
@@ -162,7 +167,7 @@ def forward_works_on_a_part_of_the_sequence(facts: ModelFacts, mesh: MeshSpec) -
     for kind, where in facts.context_faults:
         meaning = cause(FAULTS, kind, OTHER_FAULT)
         yield Finding(
-            message=f"{meaning.why} ({where})",
+            message=f"{meaning.why} ({where})" if where else meaning.why,
             help=meaning.help,
             alternatives=(1,),
             facts=("context_faults",),

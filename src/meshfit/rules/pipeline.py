@@ -81,7 +81,6 @@ OTHER_FAULT: Final = Cause(
 
 MISSING: Final[Mapping[str, tuple[str, Consequence]]] = {
     "layers": ("the layers to split over the stages", Consequence.CLEAN),
-    "embed_tokens": ("the embedding that only the first stage keeps", Consequence.SILENT),
     "norm": ("the final norm that only the last stage applies", Consequence.SILENT),
 }
 
@@ -95,10 +94,11 @@ MISSING: Final[Mapping[str, tuple[str, Consequence]]] = {
     size_free=True,
 )
 def model_has_the_parts_a_pipeline_moves(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:  # noqa: ARG001
-    """The model has `lm_head` and a base under `base_model_prefix`; the base has `layers`, `embed_tokens` and `norm`.
+    """The model has `lm_head` and a base under `base_model_prefix`; the base has `layers` and `norm`.
 
     Why: transformers splits by these names and never reads a declared `_pp_plan`. Without `layers` it stops; a final
-    norm of another name is applied by every stage, and the logits are wrong.
+    norm of another name is applied by every stage, and the logits are wrong. An embedding that is not `embed_tokens`
+    stays on every stage, where nobody asks it.
     Source: transformers 5.23 distributed/pipeline_parallel.py `apply_pipeline_parallelism`, `find_rank_for_key`.
     """
     prefix = facts.base_model_prefix

@@ -14,6 +14,7 @@ order of torch's ring attention (a rank's positions are two runs with a gap), th
 - `non-causal-attention` (late): the balanced ring only runs causal attention; other encoders and cross-attention stop.
 - `attention-sinks` (silent): the ring drops the extra softmax entries.
 - `attention-rejects-is-causal` (late): the module that the hook feeds has no place for `is_causal`.
+- `pools-tokens` (silent): the logits are those of one token of the text, and each rank takes one of its own.
 - `mixes-tokens` (silent): a convolution, recurrence or scan runs over the local tokens alone.
 
 Sources: accelerate 1.15 big_modeling.py `_attach_context_parallel_hooks`; transformers 5.23 masking_utils.py; torch
@@ -42,6 +43,7 @@ CONTEXT_CONSEQUENCES: Final[Mapping[str, str]] = MappingProxyType(
         "mask-reaches-attention": "late",
         "mixes-tokens": "silent",
         "non-causal-attention": "late",
+        "pools-tokens": "silent",
     }
 )
 """Kind of context fault -> what happens under context parallelism."""

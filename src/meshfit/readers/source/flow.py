@@ -7,7 +7,7 @@ from weakref import ReferenceType, ref
 
 from meshfit.readers.source.flow_calls import bind
 from meshfit.readers.source.flow_record import Recorder
-from meshfit.readers.source.flow_values import NOTHING, POSITIONS, TENSOR, Value, tensor
+from meshfit.readers.source.flow_values import NOTHING, POOLED, POSITIONS, TENSOR, Value, tensor
 from meshfit.readers.source.flow_walk import Frame, Walk
 from meshfit.readers.source.values import Instance
 
@@ -49,5 +49,7 @@ def _observe(model: Instance) -> Recorder | None:
     bind(frame, [], accepted, method=True)
     for name in names - accepted.keys() - {"self"}:
         frame.env[name] = frame.env[name] if frame.env[name].const is not Value().const else NOTHING
-    walk.run(frame)
+    output = walk.run(frame)
+    if output.fields is not None and POOLED in output.fields.get("logits", NOTHING).labels:
+        walk.recorder.context_fault("pools-tokens", "")
     return walk.recorder

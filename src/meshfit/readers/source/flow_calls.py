@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from meshfit.readers.source import flow_context as context, flow_tensors as tensors
 from meshfit.readers.source.flow_builtins import BUILTINS, arguments, container_method
 from meshfit.readers.source.flow_shapes import summarised
+from meshfit.readers.source.flow_shift import moved_along_tokens
 from meshfit.readers.source.flow_values import (
     ATTENTION,
     EMPTY,
@@ -106,13 +107,20 @@ def _apply(walk: Walk, frame: Frame, node: ast.Call, target: Value) -> Value:
     if isinstance(const, FunctionSource):
         return _function(walk, frame, const, args, kwargs)
     if isinstance(const, External):
-        return tensors.function(walk, frame, const.dotted, args, kwargs)
+        return _external(walk, frame, node, const.dotted, args, kwargs)
     if isinstance(const, ClassSource):
         return Value(labels=union(args), fields=kwargs or None)
     name = getattr(const, "__name__", None)
     if callable(const) and isinstance(name, str):
         return tensors.function(walk, frame, f"torch.{name}", args, kwargs)
     return _unknown(args, kwargs)
+
+
+def _external(
+    walk: Walk, frame: Frame, node: ast.Call, dotted: str, args: list[Value], kwargs: dict[str, Value]
+) -> Value:
+    moved_along_tokens(walk, frame, node, dotted.rpartition(".")[2], args, kwargs)
+    return tensors.function(walk, frame, dotted, args, kwargs)
 
 
 def _unknown(args: list[Value], kwargs: Mapping[str, Value]) -> Value:
@@ -283,7 +291,7 @@ def _method_call(walk: Walk, frame: Frame, node: ast.Call, base: Value, name: st
         return base
     if isinstance(const, External):
         args, kwargs = arguments(walk, frame, node)
-        return tensors.function(walk, frame, f"{const.dotted}.{name}", args, kwargs)
+        return _external(walk, frame, node, f"{const.dotted}.{name}", args, kwargs)
     if base.fields is not None or base.items is not None:
         return container_method(walk, frame, node, base, name)
     if const is UNKNOWN:

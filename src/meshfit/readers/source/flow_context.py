@@ -8,6 +8,7 @@ ends in `self_attn`, giving it `is_causal=True` instead.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +20,7 @@ from meshfit.readers.source.flow_values import (
     MASK,
     NOTHING,
     OPAQUE,
+    POOLED,
     TENSOR,
     Cut,
     Value,
@@ -41,6 +43,7 @@ __all__ = [
     "leaf_called",
     "local_positions",
     "mask_function",
+    "pooled",
     "positions_combined",
     "table_indexed",
 ]
@@ -163,8 +166,9 @@ def counted(base: Value, args: Sequence[Value]) -> Value:
 
 
 def local_positions(walk: Walk, frame: Frame) -> None:
-    """Positions counted over the local sequence reach the hidden states."""
-    walk.recorder.context_fault("local-positions", frame.path)
+    """Positions counted over the local sequence reach the hidden states, unless a table of all of them is made."""
+    if not walk.discarding:
+        walk.recorder.context_fault("local-positions", frame.path)
 
 
 def positions_combined(walk: Walk, frame: Frame, values: Sequence[Value]) -> None:
@@ -181,6 +185,24 @@ def table_indexed(walk: Walk, frame: Frame, table: Value, index: Value, *, slice
         return
     if LOCAL_POSITIONS in index.labels or (sliced and LENGTH in index.labels and table.shape is not None):
         local_positions(walk, frame)
+
+
+def pooled(frame: Frame, base: Value, parts: Sequence[ast.expr]) -> frozenset[str]:
+    """The label of what `x[:, -1]` and `x[torch.arange(batch), last]` give in the forward of the model itself.
+
+    Deeper down the dims of a tensor are not known; there, heads and experts are picked likewise.
+    """
+    whole = frame.path == "" and base.const is TENSOR and any(label[0] != "$" for label in base.labels)
+    if not whole or len(parts) not in (2, 3):
+        return EMPTY
+    match parts[0]:
+        case ast.Slice(lower=None, upper=None):
+            picks = isinstance(parts[1], ast.Constant | ast.UnaryOp)
+        case ast.Call(func=ast.Attribute(attr="arange")):
+            picks = not isinstance(parts[1], ast.Slice)
+        case _:
+            picks = False
+    return frozenset((POOLED,)) if picks else EMPTY
 
 
 def leaf_called(walk: Walk, frame: Frame, kind: str, path: str, first: Value) -> None:

@@ -142,6 +142,7 @@ def _sliced(walk: Walk, frame: Frame, base: Value, parts: Sequence[ast.expr]) ->
         cut = None
     if is_instance(base.const):
         return base
+    labels = labels | context.pooled(frame, base, parts)
     const = TENSOR if base.const is TENSOR or base.shape is not None else UNKNOWN
     shape = base.shape[1:] if base.shape is not None and len(parts) == 1 and _picks_one(parts[0]) else None
     return Value(const, labels, alias=alias, cut=cut, shape=shape or None, path=base.path if shape else "")

@@ -38,7 +38,9 @@ def _augmented(walk: Walk, frame: Frame, node: ast.AugAssign) -> None:
 
 def _expression_statement(walk: Walk, frame: Frame, node: ast.Expr) -> None:
     if not isinstance(node.value, ast.Constant):
+        outer, walk.discarding = walk.discarding, True
         walk.value(frame, node.value)
+        walk.discarding = outer
 
 
 def _if_statement(walk: Walk, frame: Frame, node: ast.If) -> bool:

@@ -22,6 +22,7 @@ __all__ = [
     "MASK",
     "NOTHING",
     "OPAQUE",
+    "POOLED",
     "POSITIONS",
     "SHAPE",
     "TENSOR",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 EMPTY: Final[frozenset[str]] = frozenset()
+POOLED: Final = "$pooled"
+"""Label of one token of each text, in place of all of them."""
 POSITIONS: Final = "$positions"
 """Label of what derives from the caller's `position_ids`."""
 LENGTH: Final = "$length"

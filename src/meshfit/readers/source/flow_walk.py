@@ -61,6 +61,8 @@ class Walk:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.steps: int = 0
+        self.discarding: bool = False
+        """The value that is being computed goes nowhere: a method is called for what it keeps, such as a table."""
         self.loads: dict[tuple[int, str], Value | None] = {}
         self.active: set[tuple[int, int]] = set()
 

@@ -228,7 +228,17 @@ class Package:
             return Assignment(node.value, module)
         if isinstance(node, ast.ImportFrom | ast.Import):
             return self.follow_import(module, node, name)
-        return self._submodule(module, name)
+        return self._starred(module, name) or self._submodule(module, name)
+
+    def _starred(self, module: ModuleSource, name: str) -> Definition | None:
+        """A name that `from there import *` brings, where the source of `there` can be read."""
+        for node in module.tree.body:
+            if isinstance(node, ast.ImportFrom) and node.names[0].name == "*" and not name.startswith("_"):
+                target = self.module(_absolute(module, node))
+                found = None if target is None else self.lookup(target, name)
+                if found is not None:
+                    return found
+        return None
 
     def follow_import(self, module: ModuleSource, node: ast.ImportFrom | ast.Import, name: str) -> Definition | None:
         """What `name`, bound by an import statement of `module`, means."""
@@ -240,13 +250,7 @@ class Package:
 
     def _imported(self, module: ModuleSource, node: ast.ImportFrom, name: str) -> Definition | None:
         alias = next(a for a in node.names if (a.asname or a.name) == name)
-        source = node.module or ""
-        if node.level:
-            parts = module.name.split(".")
-            if module.path.name != "__init__.py":
-                parts = parts[:-1]
-            parts = parts[: len(parts) - (node.level - 1)]
-            source = ".".join([*parts, *([source] if source else [])])
+        source = _absolute(module, node)
         target = None if source.startswith(self._sealed) else self.module(source)
         if target is None:
             return External(f"{source}.{alias.name}")
@@ -330,6 +334,18 @@ def _collect(body: list[ast.stmt], found: dict[str, ast.stmt]) -> None:
             for handler in node.handlers:
                 _collect(handler.body, found)
             _collect(node.body, found)
+
+
+def _absolute(module: ModuleSource, node: ast.ImportFrom) -> str:
+    """The dotted name of the module that an import statement of `module` names."""
+    source = node.module or ""
+    if not node.level:
+        return source
+    parts = module.name.split(".")
+    if module.path.name != "__init__.py":
+        parts = parts[:-1]
+    parts = parts[: len(parts) - (node.level - 1)]
+    return ".".join([*parts, *([source] if source else [])])
 
 
 def _is_accessor(node: FunctionNode) -> bool:

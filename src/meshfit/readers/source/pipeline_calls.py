@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -158,7 +159,19 @@ def invoke(
         case ClassRef():
             return _construct(walk, frame, node, callee, args, kwargs)
         case _:
+            if _is_unread(frame, node) and any(labels(value) for value in order):
+                walk.undecided = True
+                return NEUTRAL
             return walk.spoil(frame, node, "transforms", *order)
+
+
+def _is_unread(frame: Frame, node: ast.expr) -> bool:
+    """Whether a function is called whose name no source that can be read defines: it may do anything, or nothing."""
+    match node:
+        case ast.Call(func=ast.Name(id=name)):
+            return name not in frame.env and not hasattr(builtins, name) and frame.module.lookup(name) is None
+        case _:
+            return False
 
 
 def _call_lambda(walk: Walk, callee: Callable_, args: list[Value]) -> Value:
