@@ -168,12 +168,7 @@ def _decoded(raw: bytes) -> str:
 def _bytes(path: str) -> bytes:
     """The file's bytes, at most one more than are read of any."""
     try:
-        # a pipe would block, and a device never end
-        mode = os.stat(path).st_mode  # noqa: PTH116
-        if stat.S_ISDIR(mode):
-            raise DocumentError("is a folder that cannot be listed; check its permissions")
-        if not stat.S_ISREG(mode):
-            raise DocumentError("is no regular file")
+        _refuse_special(os.stat(path).st_mode)  # noqa: PTH116
         with open(path, "rb") as opened:  # noqa: PTH123
             return opened.read(MAX_BYTES + 1)
     except DocumentError:
@@ -182,3 +177,11 @@ def _bytes(path: str) -> bytes:
         raise DocumentError(f"cannot be read: {error.strerror or type(error).__name__}") from None
     except ValueError as error:
         raise DocumentError(f"cannot be read: {error}") from None
+
+
+def _refuse_special(mode: int) -> None:
+    # a pipe would block, and a device never end
+    if stat.S_ISDIR(mode):
+        raise DocumentError("is a folder that cannot be listed; check its permissions")
+    if not stat.S_ISREG(mode):
+        raise DocumentError("is no regular file")
