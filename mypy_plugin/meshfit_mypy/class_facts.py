@@ -16,6 +16,7 @@ from meshfit.readers.class_flags import BESIDE
 from meshfit.readers.class_resolution import Ancestor, Shipped, as_registered, planless_config, resolve
 from meshfit.readers.class_summary import ClassSummary
 from meshfit_mypy.classes import HANDS_ON, KEY
+from meshfit_mypy.texts import names_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +32,6 @@ _FRAMEWORKS: Final = frozenset({"torch", "transformers", "meshfit"})
 
 _known: Final[dict[str, tuple[list[Any], ModelFacts]]] = {}
 _ancestors: Final[dict[str, tuple[Any, Ancestor]]] = {}
-_mentioning: Final[dict[str, tuple[int, int, bool]]] = {}
-"""File -> its time and size when it was read, and whether it mentions the registry of plans."""
 _mentioned: Final[list[Any]] = [0.0, False, None]
 """When the files were last looked at, whether one of them did, and which program's they were."""
 _FRESH: Final = 2.0
@@ -41,7 +40,7 @@ _FRESH: Final = 2.0
 
 def is_model(info: TypeInfo) -> bool:
     """Whether the class derives from torch's `Module` or from `CapabilityMixin`."""
-    return any(base.fullname == _CAPABILITY or _is_torch_module(base) for base in info.mro)
+    return info.has_base(_CAPABILITY) or any(base.name == "Module" and _package(base) == "torch" for base in info.mro)
 
 
 def is_concrete(info: TypeInfo) -> bool:
@@ -62,9 +61,10 @@ def validates(type_: Type | None) -> bool:
         return validates(proper.item)
     if not isinstance(proper, Instance):
         return False
-    owners = (base for base in proper.type.mro if "validate_for_mesh" in base.names)
-    owner = next((base for base in owners if not base.metadata.get(HANDS_ON)), None)
-    return owner is not None and _package(owner) == "meshfit"
+    for base in proper.type.mro:
+        if "validate_for_mesh" in base.names and not base.metadata.get(HANDS_ON):
+            return _package(base) == "meshfit"
+    return False
 
 
 def facts_of_type(info: TypeInfo, modules: Mapping[str, MypyFile]) -> ModelFacts:
@@ -75,7 +75,7 @@ def facts_of_type(info: TypeInfo, modules: Mapping[str, MypyFile]) -> ModelFacts
         modules: every module mypy has loaded, by dotted name.
     """
     config = _config_class(info)
-    marks = [base.metadata.get(KEY) for base in (*info.mro, *(() if config is None else config.mro))]
+    marks = [base.metadata.get(KEY) for base in (info.mro if config is None else [*info.mro, *config.mro])]
     known = _known.get(info.fullname)
     if known is None or len(known[0]) != len(marks) or any(a is not b for a, b in zip(known[0], marks, strict=True)):
         known = _known[info.fullname] = (marks, _resolved(info, _shipped(info, modules)))
@@ -104,7 +104,7 @@ def with_config(
 
 
 def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:
-    complete = not any(base.fallback_to_any for base in info.mro)
+    complete = True not in [base.fallback_to_any for base in info.mro]
     try:
         return resolve([_ancestor(base) for base in info.mro], complete=complete, shipped=shipped)
     except MeshfitError:
@@ -113,21 +113,20 @@ def _resolved(info: TypeInfo, shipped: Shipped | None) -> ModelFacts:
 
 
 def _ancestor(info: TypeInfo) -> Ancestor:
-    data = None if _package(info) in _FRAMEWORKS else info.metadata.get(KEY)
+    data = info.metadata.get(KEY)
     known = _ancestors.get(info.fullname)
     if known is None or known[0] is not data:
-        summary = None if data is None else ClassSummary.from_dict(data)
+        summary = None if data is None or _package(info) in _FRAMEWORKS else ClassSummary.from_dict(data)
         known = _ancestors[info.fullname] = (data, Ancestor(info.module_name, info.name, summary))
     return known[1]
 
 
 def _nearest(info: TypeInfo) -> TypeInfo | None:
     """The nearest model class of transformers in the order; None also where a mixin of transformers comes before it."""
-    shipped = (base for base in info.mro if _package(base) == "transformers" and base.name not in BESIDE)
-    found = next(shipped, None)
-    if found is None or not any(base.name == "PreTrainedModel" for base in found.mro):
-        return None
-    return found
+    for base in info.mro:
+        if _package(base) == "transformers" and base.name not in BESIDE:
+            return base if any(one.name == "PreTrainedModel" for one in base.mro) else None
+    return None
 
 
 def _shipped(info: TypeInfo, modules: Mapping[str, MypyFile]) -> Shipped | None:
@@ -159,9 +158,12 @@ def _planless(info: TypeInfo) -> frozenset[str]:
 
 def _config_class(info: TypeInfo) -> TypeInfo | None:
     """The config class that a class outside the frameworks names."""
-    own = (base for base in info.mro if _package(base) not in _FRAMEWORKS)
-    found = (base.names[name].node for base in own for name in ("config_class", "config") if name in base.names)
-    node = next(found, None)
+    node = None
+    for base in info.mro:
+        symbol = base.names.get("config_class") or base.names.get("config")
+        if symbol is not None and _package(base) not in _FRAMEWORKS:
+            node = symbol.node
+            break
     named = node.target if isinstance(node, TypeAlias) else node.type if isinstance(node, Var) else None
     return None if named is None else _class_in(get_proper_type(named))
 
@@ -183,10 +185,6 @@ def _package(info: TypeInfo) -> str:
     return info.module_name.partition(".")[0]
 
 
-def _is_torch_module(info: TypeInfo) -> bool:
-    return info.name == "Module" and _package(info) == "torch"
-
-
 def _as_registered(facts: ModelFacts, modules: Mapping[str, MypyFile]) -> ModelFacts:
     """The facts with what the registries hold: nothing, in a program that never names the one of plans."""
     if not facts.knows("is_pretrained") or facts.is_pretrained or (facts.knows("tp_plan") and facts.tp_plan):
@@ -204,7 +202,7 @@ def _may_register(modules: Mapping[str, MypyFile]) -> bool:
     if now - _mentioned[0] > _FRESH or program != _mentioned[2]:
         paths = (tree.path for tree in modules.values() if tree.fullname.partition(".")[0] not in _FRAMEWORKS)
         folders = {os.path.dirname(path) for path in paths if path.endswith(".py") and "site-packages" not in path}
-        mentioned = any(_mentions(entry) for folder in folders for entry in _sources(folder or "."))
+        mentioned = any(names_registry(entry) for folder in folders for entry in _sources(folder or "."))
         _mentioned[:] = now, mentioned, program
     return bool(_mentioned[1])
 
@@ -215,16 +213,3 @@ def _sources(folder: str) -> Iterator[os.DirEntry[str]]:
             yield from (entry for entry in entries if entry.name.endswith(".py"))
     except OSError:
         return
-
-
-def _mentions(entry: os.DirEntry[str]) -> bool:
-    try:
-        status = entry.stat()
-        known = _mentioning.get(entry.path)
-        if known is None or known[:2] != (status.st_mtime_ns, status.st_size):
-            with open(entry.path, "rb") as file:
-                known = (status.st_mtime_ns, status.st_size, b"tp_plans" in file.read())
-            _mentioning[entry.path] = known
-    except OSError:
-        return False
-    return known[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from mypy.nodes import ClassDef, FuncItem, MypyFile, Statement
     from mypy.options import Options
 
-__all__ = ["Text", "distrust", "keep", "text_of"]
+__all__ = ["Text", "distrust", "keep", "names_registry", "text_of"]
 
 _FEW: Final = 32
 """Files that are kept: those of one import cycle may be checked in turns."""
@@ -19,6 +20,9 @@ Kept = TypeVar("Kept")
 
 _kept: Final[dict[str, tuple[list[Statement], Text | None]]] = {}
 _shadowed: Final[set[str]] = set()
+_REGISTRY: Final = b"tp_plans"
+_registering: Final[dict[str, tuple[int, int, bool]]] = {}
+"""File -> its time and size when it was read, and whether it names the registry of plans."""
 
 
 class Text:
@@ -79,13 +83,32 @@ def _read(path: str) -> Text | None:
     if path in _shadowed:
         return None
     try:
-        with open(path, "rb", 0) as file:
-            raw = file.readall()
+        raw = _bytes(path)
     except OSError:
         return None
     if b"\r" in raw:
         raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return Text(raw)
+
+
+def _bytes(path: str) -> bytes:
+    with open(path, "rb", 0) as file:
+        raw, status = file.readall(), os.fstat(file.fileno())
+    _registering[path] = (status.st_mtime_ns, status.st_size, _REGISTRY in raw)
+    return raw
+
+
+def names_registry(entry: os.DirEntry[str]) -> bool:
+    """Whether a file names the registry of plans; it is read where it has changed since it was read for anything."""
+    try:
+        status = entry.stat()
+        known = _registering.get(entry.path)
+        if known is None or known[:2] != (status.st_mtime_ns, status.st_size):
+            _bytes(entry.path)
+            known = _registering[entry.path]
+    except OSError:
+        return False
+    return known[2]
 
 
 def keep(kept: dict[str, Kept], name: str, value: Kept) -> None:

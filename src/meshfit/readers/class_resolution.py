@@ -147,10 +147,10 @@ class _Order:
         self.mro = mro
         self.own = [entry.summary for entry in mro if entry.summary is not None]
         unsummarised = {entry.package for entry in mro if entry.summary is None and not entry.is_shipped}
-        self.opaque = any(one.opaque for one in self.own) or not _CLOSED.issuperset(unsummarised)
+        self.opaque = True in {one.opaque for one in self.own} or not _CLOSED.issuperset(unsummarised)
         self.by_instance = frozenset().union(*[one.by_instance for one in self.own])
         self.names = frozenset().union(*[one.names for one in self.own])
-        self.is_shipped = any(entry.is_shipped for entry in mro)
+        self.is_shipped = "transformers" in {entry.package for entry in mro}
         self._bound = self.names | _OF_SHIPPED if self.is_shipped else self.names
         self._catches_all = "__getattribute__" in self.names
         self._missing = UNKNOWN if self._catches_all or "__getattr__" in self.names else _ABSENT
@@ -220,7 +220,7 @@ def _members(order: _Order, *, pretrained: bool) -> Iterator[tuple[str, Any]]:
     if isinstance(generate, ClassSummary):
         generate = "generate" not in generate.values
     elif generate is _ABSENT:
-        generate = any(entry.is_shipped and entry.name == "GenerationMixin" for entry in order.mro)
+        generate = "GenerationMixin" in {entry.name for entry in order.mro if entry.is_shipped}
     yield "has_generate", generate
     forward = order.find("forward")
     if forward is not _ABSENT:
