@@ -15,6 +15,7 @@ __all__ = ["FilesBeside", "NamedConfig"]
 
 _PLAIN: Final = re.compile(r"(?!-)[\w.@+-][\w.@+/-]*\Z", re.ASCII)
 _CONFIGS: Final = frozenset({"yaml", "json", "toml"})
+_SUFFIXES: Final = (".yaml", ".yml", ".json", ".toml")
 _KEPT: Final = 256
 
 
@@ -60,8 +61,8 @@ class FilesBeside:
         self._written[name] = config if config is not None and before == config else None
 
     def change(self, names: Iterable[str]) -> list[str]:
-        """The files among these that the script has written, which it changes in a way that is not followed."""
-        changed = [name for name in map(os.path.normpath, names) if name in self._written]
+        """The script may make something else of these files: configs among them are not known from now on."""
+        changed = [os.path.normpath(name) for name in names if name.endswith(_SUFFIXES)]
         self._written |= dict.fromkeys(changed)
         return changed
 

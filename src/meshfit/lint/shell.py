@@ -214,7 +214,7 @@ class _Walk:
             return
         if fields[0].text in CHANGING:
             for name in self._beside.change(field.text for field in fields[1:]):
-                self._written.pop(name, None)
+                self._written.pop(name, None)  # nor is what the script wrote into one before
         command = Command(
             fields=tuple(fields),
             environment={**variables.environment(), **environment},

@@ -16,8 +16,8 @@ __all__ = ["CHANGING", "Writing", "writing"]
 
 CHANGING: Final = frozenset(
     {
-        *("sed", "yq", "jq", "perl", "awk", "envsubst", "mv", "cp", "rm", "truncate", "patch", "python", "python3"),
-        *("crudini", "sponge", "ln", "git", "wget", "curl"),
+        *("sed", "yq", "jq", "perl", "awk", "envsubst", "mv", "cp", "rm", "truncate", "patch", "sponge", "ln"),
+        *("git", "wget", "curl", "unzip", "tar"),
     }
 )
 """Commands that may make something else of a file."""
