@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["DESCRIPTION", "EXIT_CODES", "configure", "run"]
 
 DESCRIPTION: Final = """\
-Find the meshes that recipes, configs, scripts and programs write down, and judge each of them.
+Find the meshes that recipes, configs, scripts, programs and notebooks write down, and judge each of them.
 Nothing in a file is executed, and nothing is fetched.
 
   meshfit lint recipes/
