@@ -50,8 +50,9 @@ _TELLING: Final = (
     *(b"attr", b"exec", b"globals", b"locals", b"vars", b"modules", b"import_module", b"__import__", b"__dict__"),
 )
 """What a file may bind names by that it does not spell."""
-_APART: Final = re.compile(rf"\.[\s\\]+(?:{'|'.join(sorted(RELEVANT))})\b".encode())
-"""An attribute apart from its dot."""
+_APART: Final = re.compile(rb"\.[\s\\]+(\w+)")
+"""An attribute apart from its dot, or the next sentence of a text."""
+_RELEVANT: Final = frozenset(name.encode() for name in RELEVANT)
 
 
 def walk(statements: Iterable[Statement], text: Text | None = None) -> Bindings:
@@ -66,7 +67,7 @@ def _spells_all(raw: bytes) -> bool:
     for word in _TELLING:
         if word in raw:
             return False
-    return raw.isascii() and _APART.search(raw) is None
+    return raw.isascii() and _RELEVANT.isdisjoint(_APART.findall(raw))
 
 
 class _Walk(Targets):

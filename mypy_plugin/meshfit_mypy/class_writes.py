@@ -22,18 +22,16 @@ if TYPE_CHECKING:
 
     from meshfit_mypy.texts import Text
 
-__all__ = ["Write", "plain_name", "writes_of"]
+__all__ = ["SPELLED", "Write", "plain_name", "writes_of"]
 
-_OWN_WORDS: Final = sorted(name for name in RELEVANT if name.startswith(("_", "supports_")))
-_COMMON: Final = sorted(RELEVANT.difference(_OWN_WORDS))
-_ATTRIBUTES: Final = re.compile(
-    (
-        rf"\.(?:(?:{'|'.join(_OWN_WORDS)})\b"
-        rf"|(?:{'|'.join(_COMMON)})\b[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b))"
-    ).encode(),
-    re.MULTILINE,
+SPELLED: Final = re.compile(rf"\.({'|'.join(sorted(RELEVANT))})\b".encode())
+"""The attributes that facts rest on, read or written."""
+_COMMON: Final = frozenset(name.encode() for name in RELEVANT if not name.startswith(("_", "supports_")))
+"""Those that other objects have too, so that only writes of them are of interest."""
+_WRITTEN: Final = re.compile(
+    rf"[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b)".encode(), re.MULTILINE
 )
-"""Attributes that only models have, read or written, and writes of those that other objects have too."""
+"""What follows an attribute that may be written."""
 _BY_NAME: Final = re.compile(rb"setattr|delattr|__dict__|\bvars\(")
 """What may write an attribute by a name that is computed."""
 
@@ -112,7 +110,11 @@ def _lines(known: Text | None) -> list[int] | None:
     if known is None:
         return None
     text = known.raw
-    starts = [match.start() for match in _ATTRIBUTES.finditer(text)]
+    starts = [
+        match.start()
+        for match in SPELLED.finditer(text)
+        if match[1] not in _COMMON or _WRITTEN.match(text, match.end()) is not None
+    ]
     if b"attr" in text or b"__dict__" in text or b"vars(" in text:  # rare, and sooner told than searched
         starts = sorted([*starts, *(match.start() for match in _BY_NAME.finditer(text))])
     return known.lines_of(starts) if starts else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mypy.nodes import ARG_NAMED, ARG_POS, CallExpr, MemberExpr, NameExpr, RefExpr, SuperExpr, TypeInfo, Var
@@ -14,6 +13,7 @@ from meshfit.readers.class_summary import RELEVANT
 from meshfit.readers.unknown_sizes import has_unknown
 from meshfit_mypy.bindings import ANY, OPAQUE
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
+from meshfit_mypy.class_writes import SPELLED
 from meshfit_mypy.writes import writes_of
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ _BASES: Final = frozenset(
 """What everything derives from: nobody builds one, so a parameter of it says nothing."""
 
 _PROTOCOLS: Final = {f"meshfit.protocols.Supports{axis.upper()}": axis for axis in ("tp", "pp", "cp", "ep")}
-
-_SPELLED: Final = re.compile(rf"\.(?:{'|'.join(sorted(RELEVANT))})".encode())
-"""The attributes that facts rest on, as they are written to."""
 
 _OPEN: Final = (None, OPAQUE)
 """A write onto an object of which nothing is known, of a value that is not known."""
@@ -106,7 +103,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
-    found.learn_matches(_SPELLED)
+    found.learn_matches(SPELLED)
     if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
@@ -148,7 +145,7 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     if isinstance(model, CallExpr):
         return False
     found, wanted = reader.bindings, frozenset(names)
-    found.learn_matches(_SPELLED)
+    found.learn_matches(SPELLED)
     if not isinstance(model, NameExpr):
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)

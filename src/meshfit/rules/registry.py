@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
@@ -78,14 +79,13 @@ def add_rule(new: Rule) -> None:
     """
     if new.axis not in (*AXES, "mesh"):
         raise ValueError(f"rule {new.code}: unknown axis {new.axis!r}")
-    for old in _RULES:
+    for old in [rule for rule in _RULES if rule.code == new.code or rule.slug == new.slug]:
         if (old.code == new.code) != (old.slug == new.slug) or (old.code == new.code and old.axis != new.axis):
             raise ValueError(f"rule {new.code} ({new.slug}) clashes with {old.code} ({old.slug})")
         shared = set(old.engines) & set(new.engines) if old.code == new.code else ()
         if shared:
             raise ValueError(f"rule {new.code} ({new.slug}) is already enforced by {', '.join(sorted(shared))}")
-    _RULES.append(new)
-    _RULES.sort(key=lambda rule: rule.code)
+    insort(_RULES, new, key=lambda rule: rule.code)
     _SELECTED.clear()
 
 
