@@ -79,7 +79,7 @@ BATCHES: dict[str, Any] = {
 
 
 @pytest.mark.torch
-@settings(max_examples=4, **BATCHES)
+@settings(max_examples=2, **BATCHES)
 @given(made=st.lists(programs().filter(is_python), min_size=BATCH, max_size=BATCH))
 def test_what_is_flagged_fails_when_it_runs(made: list[Program], folder: Path) -> None:
     """No crash, and no false alarm: with either value of the flag the run is refused, in the words of the checker."""
