@@ -118,6 +118,8 @@ WORLD = [
         "layers.*.scale",
         loading_faults=(("buffer-left-empty", "layers.*.scale"),),
     ),
+    row("DP010", "transformers", "dp_replicate=2", "126 rows", "128", "dp_replicate_size (2)", **NARROW_HEAD),
+    row("DP010", "transformers", "dp_replicate=4", "ModuleList", fsdp_plan={"model.layers": "free_full_weight"}),
     row("DP009", "transformers", "dp_shard=2", "126 rows", "128", "dp_shard_size (2)", **NARROW_HEAD),
 ]
 

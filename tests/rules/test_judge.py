@@ -82,7 +82,7 @@ def test_an_unsupported_axis_is_refused_at_every_size(row: Row) -> None:
 
 def _judged(row: Row) -> tuple[str, str]:
     names = {"TP": "tp", "PP": "pp", "CP": "cp", "EP": "ep", "SP": "sp", "DP": "dp_shard"}
-    axis = "dp_replicate" if row.code == "DP002" else names[row.code[:2]]
+    axis = "dp_replicate" if row.code in ("DP002", "DP010") else names[row.code[:2]]
     return axis_engine(facts(), row.engine, axis), axis
 
 

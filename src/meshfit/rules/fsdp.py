@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from operator import itemgetter
 from typing import Final
 
+from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence
@@ -53,17 +54,7 @@ def wrapped_modules_have_a_forward(facts: ModelFacts, mesh: MeshSpec) -> Iterato
     Why: FSDP2 gathers and frees weights around a forward, and a container has none.
     Source: torch 2.13 distributed/fsdp/_fully_shard/_fsdp_init.py `_validate_module`; executed on 2 classes.
     """
-    plan = plans.fsdp_plan(facts, mesh)
-    for name, module in facts.modules.items():
-        if name in plan and module.kind in CONTAINERS:
-            yield Finding(
-                message=f"the FSDP plan names {name}, a {module.kind}, which dp_shard_size ({mesh.dp_shard_size}) "
-                "cannot wrap",
-                help=f'name what it holds ("{name}.*") in the fsdp_plan of the config instead',
-                alternatives=(1,),
-                facts=("fsdp_plan",),
-            )
-            return
+    yield from _containers(facts, mesh)
 
 
 @rule("DP007", "dp-ranks-without-experts", axis="dp_shard", engines=("transformers",), consequence=Consequence.CLEAN)
@@ -105,15 +96,7 @@ def what_no_checkpoint_holds_is_set(facts: ModelFacts, mesh: MeshSpec) -> Iterat
     Source: transformers 5.23 modeling_utils.py `_initialize_weights`, `is_custom_code`; torch 2.13
     distributed/fsdp/_fully_shard/_fully_shard.py, which renames the class; executed on 2 classes.
     """
-    for kind, where in facts.loading_faults:
-        meaning = cause(FAULTS, kind, OTHER_FAULT)
-        yield Finding(
-            message=f"{meaning.why} ({where})",
-            help=meaning.help,
-            alternatives=(1,),
-            facts=("loading_faults",),
-            consequence=meaning.consequence,
-        )
+    yield from _not_set(facts)
 
 
 @rule(
@@ -133,6 +116,59 @@ def tied_head_is_wrapped_as_it_will_be(facts: ModelFacts, mesh: MeshSpec) -> Ite
     """
     if mesh.tp_size == 1:  # else tp-tied-head-width tells it
         yield from tied_head_of_another_width(facts, f"dp_shard_size ({mesh.dp_shard_size})")
+
+
+@rule(
+    "DP010",
+    "dp-replicate-wrapping",
+    axis="dp_replicate",
+    engines=("transformers",),
+    consequence=Consequence.SILENT,
+    size_free=True,
+)
+def replicas_are_wrapped_and_loaded_alike(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    """What the names of containers, tied heads and loading must keep for `dp_shard_size` holds for replicas too.
+
+    Why: under transformers replicas are those of HSDP, so FSDP2 wraps the model even where `dp_shard_size` is 1.
+    Source: transformers 5.23 distributed/mixin.py `maybe_distribute_model`; executed on 4 classes.
+    """
+    if mesh.dp_shard_size > 1:  # the rules of dp_shard tell it
+        return
+    ranks = f"dp_replicate_size ({mesh.dp_replicate_size})"
+    lacking: MissingFact | None = None
+    for part in (_containers(facts, mesh), _not_set(facts), tied_head_of_another_width(facts, ranks, Consequence.LATE)):
+        try:
+            yield from part
+        except MissingFact as fact:  # what one of them lacks, the others need not
+            lacking = fact
+    if lacking is not None:
+        raise lacking
+
+
+def _containers(facts: ModelFacts, mesh: MeshSpec) -> Iterator[Finding]:
+    plan = plans.fsdp_plan(facts, mesh)
+    for name, module in facts.modules.items():
+        if name in plan and module.kind in CONTAINERS:
+            yield Finding(
+                message=f"the FSDP plan names {name}, a {module.kind}, which has no forward that FSDP2 could wrap",
+                help=f'name what it holds ("{name}.*") in the fsdp_plan of the config instead',
+                alternatives=(1,),
+                facts=("fsdp_plan",),
+                consequence=Consequence.CLEAN,
+            )
+            return
+
+
+def _not_set(facts: ModelFacts) -> Iterator[Finding]:
+    for kind, where in facts.loading_faults:
+        meaning = cause(FAULTS, kind, OTHER_FAULT)
+        yield Finding(
+            message=f"{meaning.why} ({where})",
+            help=meaning.help,
+            alternatives=(1,),
+            facts=("loading_faults",),
+            consequence=meaning.consequence,
+        )
 
 
 def _all_served(experts: int, ranks: int) -> bool:

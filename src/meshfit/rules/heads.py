@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
+from meshfit.report import Consequence
 from meshfit.rules.registry import Finding
 from meshfit.rules.sizes import common_divisors
 
@@ -30,12 +31,15 @@ def uneven_heads(key: str, counts: tuple[int, ...], mesh: MeshSpec) -> Iterator[
         )
 
 
-def tied_head_of_another_width(facts: ModelFacts, ranks: str) -> Iterator[Finding]:
+def tied_head_of_another_width(
+    facts: ModelFacts, ranks: str, consequence: Consequence | None = None
+) -> Iterator[Finding]:
     """One finding when the output head was made with other rows than the input embedding whose weight it takes.
 
     Args:
         facts: of the model.
         ranks: over which the weight is cut, as the message names them.
+        consequence: where it is not that of the rule.
     """
     if not facts.tied_head or facts.head_name is None or facts.embedding_name is None:
         return
@@ -48,4 +52,5 @@ def tied_head_of_another_width(facts: ModelFacts, ranks: str) -> Iterator[Findin
             help="give the config and its text_config the same vocab_size, or set tie_word_embeddings to false",
             alternatives=(1,),
             facts=("vocab_size", "tie_word_embeddings"),
+            consequence=consequence,
         )

@@ -87,6 +87,13 @@ _MESH: Final = (
         "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
         _TIED_TO_MORE,
     ),
+    Example(
+        "DP010",
+        "transformers",
+        "dp_replicate=2",
+        "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
+        _TIED_TO_MORE,
+    ),
 )
 
 _PIPELINE: Final = (
