@@ -172,3 +172,11 @@ def test_a_style_cuts_the_dim_that_transformers_cuts(style: str, name: str, shap
         ALL_PARALLEL_STYLES[style].shard_param(module, name, None)
     dims = [placement.dim % len(shape) for placement in seen if hasattr(placement, "dim")]
     assert [cut.dim for cut in cuts({"m": style}, {f"m.{name}": shape})] == dims
+
+
+@pytest.mark.parametrize(("other", "breaks"), [(("MergeModulelist", 0), False), (("Chunk", 1), True)])
+def test_of_several_conversions_onto_a_parameter_each_must_break_it(other: tuple[str, int], breaks: bool) -> None:
+    """The names in the checkpoint tell which of them runs, and a sound one may."""
+    cut = Cut("mlp.up", "colwise", 1, (4, 8, 16), packed=False)
+    both = (Conversion(("mlp.up",), (("Transpose", 1),)), Conversion(("up",), (other,)))
+    assert bool(list(broken_conversions(both, [cut]))) is breaks

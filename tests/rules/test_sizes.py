@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import LAYER, MODULES, facts, mesh
 from hypothesis import given, strategies as st
 
-from meshfit.facts import ModuleInfo
+from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.judge import judge
 from meshfit.rules.sizes import common_divisors, divisors, one_of
 
@@ -91,3 +91,16 @@ def test_a_sentence_names_sizes() -> None:
     assert one_of((1,)) == "1"
     assert one_of((1, 2, 4)) == "1, 2 or 4"
     assert one_of(range(1, 11)) == "3, 4, 5, 6, 7, 8, 9 or 10"
+
+
+@given(counts, sizes)
+def test_ranks_are_refused_exactly_where_one_is_left_without_experts(experts: int, ranks: int) -> None:
+    """Each rank takes an equal part, rounded up, as `torch.chunk` cuts, until none are left."""
+    each = -(-experts // ranks)
+    shares = [max(0, min(each, experts - rank * each)) for rank in range(ranks)]
+    listed = {
+        "parameters": {f"{LAYER}.mlp.experts.down_proj": (experts, 64, 64)},
+        "conversions": (Conversion((f"{LAYER}.mlp.experts.down_proj",), (("MergeModulelist", 0),)),),
+    }
+    codes = judge(facts(**listed), mesh(f"dp_shard={ranks}"), engine="transformers").codes
+    assert ("DP007" in codes) is (0 in shares)
