@@ -17,7 +17,6 @@ from meshfit.rules.registry import engine_names
 from meshfit_mypy.class_facts import validates
 from meshfit_mypy.expressions import Reader
 from meshfit_mypy.following import MOST
-from meshfit_mypy.guards import guarded_axes
 from meshfit_mypy.meshes import possible_meshes
 from meshfit_mypy.models import Candidate, possible_models, pretrained_models
 from meshfit_mypy.speaking import refuse_mesh, speak
@@ -154,6 +153,8 @@ def _judge(
     load(plugin.settings.rule_packages)
     reports = [_report(model, spec, engine, strict) for model, spec in product(models, meshes)]
     if reports[0].violations:
+        from meshfit_mypy.guards import guarded_axes
+
         granted = guarded_axes(reader.tree, ctx.context.line)
         reports = [_without(granted, report) for report in reports] if granted else reports
     speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)

@@ -16,7 +16,6 @@ from meshfit.readers.unknown import UNKNOWN
 from meshfit.readers.unknown_sizes import has_unknown
 from meshfit_mypy.evaluation import evaluated
 from meshfit_mypy.following import DEEPEST, MOST, Following, Unreadable, is_mutable
-from meshfit_mypy.sequences import items_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -83,6 +82,8 @@ class Reader(Following):
 
     def items(self, root: Expression) -> list[Expression] | None:
         """Every item of a literal, or of a call that goes over one; None when they are not all known."""
+        from meshfit_mypy.sequences import items_of
+
         return items_of(root, self)
 
     def combinations(self, expressions: Iterable[Expression]) -> list[tuple[object, ...]]:

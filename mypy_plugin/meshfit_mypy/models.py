@@ -14,7 +14,6 @@ from meshfit.readers.unknown_sizes import has_unknown
 from meshfit_mypy.bindings import ANY, OPAQUE
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
 from meshfit_mypy.class_writes import SPELLED
-from meshfit_mypy.writes import writes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,7 +151,11 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     changed = {root for root, paths in found.stored.items() if any(path[0] in wanted for path in paths)}
     if any(OPAQUE in (found.bound(root) or ()) for root in changed if root not in found.selves):
         return True  # a parameter, which may be this model
-    return bool(changed) and writes_of(reader.tree).reaches(model.node, changed)
+    if not changed:
+        return False
+    from meshfit_mypy.writes import writes_of
+
+    return writes_of(reader.tree).reaches(model.node, changed)
 
 
 def _typed(type_: ProperType, plugin: MeshfitPlugin) -> _Built | None:
