@@ -3,7 +3,8 @@
     python benchmarks/index_accuracy.py [FILE] [--perturb N] [--classes N] [--random-only]
 
 Every run of the truth files is judged twice, from the source and from the index. Then configs of random classes get
-random values; every fact that the index knows of them must be the source reader's.
+random values, every other one as a saved file has it; every fact that the index knows of them must be the source
+reader's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from meshfit.checking import judged
 from meshfit.facts import ModelFacts
 from meshfit.readers.shipped.archive import Index, read_index
 from meshfit.readers.shipped.choice import SHIPPED as SHIPPED_INDEX
-from meshfit.readers.shipped.model_trials import contradictions, facts_both_ways, random_config
+from meshfit.readers.shipped.model_trials import as_saved, contradictions, facts_both_ways, random_config
+from meshfit.readers.source.index import find_package
 
 WANTED: Final = 0.90
 """The share of verdicts that must agree."""
@@ -75,9 +77,12 @@ def main() -> int:
     names = sorted(index.names)
     chosen = chance.sample(names, options.classes) if 0 < options.classes < len(names) else names
     known: Counter[bool] = Counter()
+    package = find_package("transformers")
     for name in chosen:
-        for _ in range(options.perturb):
+        for number in range(options.perturb):
             values = random_config(index, name, chance)
+            if number % 2 and package is not None:
+                values = as_saved(values, package)
             pair = facts_both_ways(index, values, None)
             if pair is not None:
                 told = dict(pair[0])

@@ -9,17 +9,16 @@ from typing import Any, Final, NamedTuple
 
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
 from meshfit.readers.shipped.flips import Path, decided_keys, others
-from meshfit.readers.shipped.guards import leaves
+from meshfit.readers.shipped.guards import leaves, loops_in
 from meshfit.readers.shipped.recording import (
-    CLASS,
     Group,
     counted_names,
     fixed,
     guard_of,
-    loops_in,
     plain_tree,
     record_model,
 )
+from meshfit.readers.shipped.settling import CLASS
 from meshfit.readers.shipped.texts import KINDS
 from meshfit.readers.source import configs
 from meshfit.readers.source.evaluator import Evaluator
@@ -109,6 +108,7 @@ class _Found:
         self.dropped: dict[str, set[Expr]] = {}
         self.fitting: list[tuple[Path, _Run]] = []
         self._cls, self._config, self._kinds, self._base, self._idle = cls, config, kinds, base, idle
+        self._counts = _counted(base)
         self._headed = base.groups["tree"].facts.get("head_name") is not None
 
     def try_one(self, flip: Flip) -> None:
@@ -136,8 +136,8 @@ class _Found:
         run = _run(self._cls, config, self._kinds)
         if run is None:
             return None
-        if any(isinstance(other, list) for _, other in flips):
-            return run  # another order of layers is another case, even where it says the same
+        if any(isinstance(other, list) or path in self._counts for path, other in flips):
+            return run  # other layers, or one of what is counted, are another case even where they say the same
         same_either_way = _compare(self._base, run, [path for path, _ in flips], self.dropped)
         if same_either_way is None:
             return run
@@ -149,12 +149,16 @@ def _sorted(flips: list[Flip], base: _Run) -> tuple[list[Flip], list[list[Flip]]
     """The changes to try one by one, and those to try together: they seldom matter, or describe no text model."""
     apart: list[Flip] = []
     together: list[list[Flip]] = [[], []]
+    counted = _counted(base)
     for path, other in flips:
         seen = {known for known, _ in together[0]}
         major = isinstance(other, bool) and not path[-1].startswith(("output_", "use_cache"))
         if _of_text(path, base) and (major or path[-1] in ("num_key_value_heads", "head_dim")):
             apart.append((path, other))
         elif isinstance(other, list):
+            if not other or _of_text(path, base):
+                apart.append((path, other))
+        elif path in counted:
             if _of_text(path, base):
                 apart.append((path, other))
         elif path not in seen:
@@ -224,10 +228,19 @@ def _flips(base: _Run, config: ConfigObject) -> Iterator[tuple[Path, Any]]:
             continue
         for other in others(path, answers, exprs, base.values, _hint(config, path)):
             yield path, other
+    for path in _counted(base):
+        yield path, 1
     ropes = dict.fromkeys(path[: path.index(_ROPE) + 1] for path in decided_keys(answers) if _ROPE in path)
     for path in ropes:
         for rope in _ROPES:
             yield path, dict(rope)
+
+
+def _counted(run: _Run) -> dict[Path, None]:
+    """What is counted to more than one, besides layers: where there is one, nothing follows another."""
+    loops = [loop for group in run.groups.values() for loop in group.loops]
+    counts = (count for count, times in loops if count[0] == "k" and times > 1)
+    return dict.fromkeys(count[1:] for count in counts if "layers" not in count[-1])
 
 
 def _hint(config: ConfigObject, path: Path) -> str:
@@ -316,14 +329,17 @@ def _grouped(run: _Run, dropped: Mapping[str, set[Expr]], base: _Run | None, pat
         for free, facts in by_guard.items():
             part = Group(facts, group.answers, group.loops)
             guard = guard_of(part, run.values, free, halves=name == _PIPELINE)
-            exact = set(loops_in(tuple(facts.values())))
-            yield [guard, fixed(facts, exact)]
+            yield [guard, fixed(facts, range(len(group.loops)))]
 
 
 def _covered(free: frozenset[Expr], group: Group, path: Path | None) -> bool:
     """Whether the base recording's guard leaves the changed value free, so that it stands for this recording too."""
-    return path is not None and all(
-        expr in free
-        for expr, answer in group.answers.items()
-        if _of(expr, path) and expr[0] not in ("has", "type", "number")
+    return (
+        path is not None
+        and not any(count == ("k", *path) for count, _ in group.loops)
+        and all(
+            expr in free
+            for expr, answer in group.answers.items()
+            if _of(expr, path) and expr[0] not in ("has", "type", "number")
+        )
     )

@@ -147,9 +147,12 @@ OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "named": lambda table, name: table[name],
     "in": lambda item, holder: item in holder,
     "at": _item,
+    "index": lambda holder, item: list(holder).index(item),
+    "layer": lambda value, layers, index, name: layers.get(str(index), {}).get(name, value),
     "cut": _cut,
     "list": lambda *items: list(items),
     "dict": lambda *items: dict(zip(items[::2], items[1::2], strict=True)),
+    "over": lambda below, above: {**below, **above},
     "times": lambda items, count: list(items) * count,
     "text": str,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from meshfit.errors import TargetError
@@ -11,7 +11,7 @@ from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_
 from meshfit.readers.shipped.archive import Index
 from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
 from meshfit.readers.shipped.guards import holds
-from meshfit.readers.shipped.settling import derived_value, settled_config
+from meshfit.readers.shipped.settling import LAYERS, derived_value, settled_config
 from meshfit.readers.source.given import SIZES, refuse_wrong_size
 
 __all__ = ["facts_from_index"]
@@ -30,6 +30,7 @@ def facts_from_index(
     where: str = "config",
     origin: Locate | None = None,
     class_name: str | None = None,
+    tellers: dict[str, int] | None = None,
 ) -> ModelFacts:
     """The facts of the model a config describes, as far as the index tells them.
 
@@ -39,6 +40,7 @@ def facts_from_index(
         where: its name in reports.
         origin: JSON pointer -> place in the file.
         class_name: the class; the first of `architectures` that the index has when None.
+        tellers: filled with the number of the recording that each fact is from.
 
     Raises:
         TargetError: the config names no class that the index has, or a size is no whole number.
@@ -53,11 +55,12 @@ def facts_from_index(
     _refuse(index, config, own, locate)
     scope = {**config, _KINDS: index.kinds}
     facts: dict[str, Any] = {}
-    for guard, found in model["variants"]:
-        if any(fact not in facts for fact in found) and holds(guard, scope):
-            for fact, value in found.items():
-                if fact not in facts:
-                    facts[fact] = value
+    for number, (guard, found) in enumerate(model["variants"]):
+        new = {fact: value for fact, value in found.items() if fact not in facts}
+        if new and holds(guard, scope):
+            facts.update(new)
+            if tellers is not None:
+                tellers.update(dict.fromkeys(new, number))
     known = dict(_decoded(facts, scope))
     _write(facts, config)
     text = _text(facts, config)
@@ -66,6 +69,11 @@ def facts_from_index(
         path, part = text
         whole = _view(index, config)
         known.update(view_facts(whole, whole if part is config else _view(index, part)))
+        if known["is_hybrid"] is False and _layers_unsure(index, (config, part)):
+            del known["is_hybrid"]
+        if part[LAYERS] is UNSURE:
+            for fact in ("heads_per_layer", "kv_heads_per_layer", "per_layer_attributes"):
+                known.pop(fact, None)
         origins = _origins(index, path, part, own, locate)
     if known.get("num_experts"):
         if facts.get("@exchangeable") is False:
@@ -178,7 +186,22 @@ def _view(index: Index, config: dict[str, Any]) -> ConfigView:
             return derived_value(entry, config, name)
         return None if name == "_attn_implementation" else ABSENT
 
-    return ConfigView(read)
+    return ConfigView(read, _varying(config))
+
+
+def _varying(config: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """What single layers have of their own, by name."""
+    varying: dict[str, tuple[Any, ...]] = {}
+    for changes in config[LAYERS].values() if config[LAYERS] is not UNSURE else ():
+        for name, value in changes.items():
+            varying[name] = (*varying.get(name, ()), value)
+    return varying
+
+
+def _layers_unsure(index: Index, parts: Iterable[dict[str, Any]]) -> bool:
+    """Whether the kinds of layers of a config, or what else makes it a hybrid, are not told."""
+    names = ("layer_types", "layers_block_type", "hybrid_override_pattern", "is_hybrid_model")
+    return any(_view(index, part).read(name) is UNSURE for part in parts for name in names)
 
 
 def _refuse(index: Index, config: Mapping[str, Any], values: Mapping[str, Any], origin: Locate) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
-from meshfit.readers.shipped.guards import leaves
+from meshfit.readers.shipped.guards import leaves, loops_in
+from meshfit.readers.shipped.settling import EXTRAS
 
 __all__ = ["changed", "decided_keys", "others"]
 
@@ -20,7 +21,7 @@ def decided_keys(answers: Mapping[Expr, Any]) -> dict[Path, list[Expr]]:
     found: dict[Path, list[Expr]] = {}
     for expr in answers:
         for path in dict.fromkeys(leaves(expr)):
-            if path and not any(part.startswith("@") for part in path):
+            if path and not any(part.startswith("@") and part != EXTRAS for part in path):
                 found.setdefault(path, []).append(expr)
     return found
 
@@ -48,24 +49,32 @@ def others(
     elif value is None:
         yield from _set(path, values, hint)
     elif isinstance(value, str):
-        texts = {t for e in exprs if e[0] == "==" for t in e[1:] if isinstance(t, str)}
-        yield from sorted(texts - {value})
+        yield from sorted({text for expr in exprs for text in _texts(expr)} - {value})
         if path[-1] == "rope_type" and value == "default":
             yield "yarn"
     elif isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
-        yield from _orders(list(value))
+        yield from _orders(list(value), exprs)
+    elif isinstance(value, list | tuple) and value and any(expr[::2] == ("in", ("k", *path)) for expr in exprs):
+        yield []
     elif isinstance(value, int | float):
         yield from _numbers(path, value, answers, exprs, values)
 
 
-def _orders(kinds: list[str]) -> Iterator[list[str]]:
-    """The same kinds of layers in the other order, and each kind alone."""
+def _orders(kinds: list[str], exprs: list[Expr]) -> Iterator[list[str]]:
+    """The same kinds of layers in the other order, and each kind alone; where there is one, with those asked for."""
     distinct = list(dict.fromkeys(kinds))
-    if 1 < len(distinct) <= _KINDS:
-        half = [distinct[number % len(distinct)] for number in range(len(kinds))]
-        for order in (kinds[::-1], half, half[::-1], *([kind] * len(kinds) for kind in distinct)):
-            if order != kinds:
-                yield order
+    asked = sorted({text for expr in exprs for text in _texts(expr)} - {*distinct})
+    for some in [distinct] if len(distinct) > 1 else [[*distinct, text] for text in asked]:
+        if len(some) <= _KINDS:
+            turns = [some[number % len(some)] for number in range(len(kinds))]
+            orders = (kinds[::-1], turns, turns[::-1], turns[1:] + turns[:1], *([kind] * len(kinds) for kind in some))
+            yield from (order for order in map(list, dict.fromkeys(map(tuple, orders))) if order != kinds)
+
+
+def _texts(expr: Expr) -> Iterator[str]:
+    """What a value is compared with."""
+    if expr[0] == "==":
+        yield from (part for part in expr[1:] if isinstance(part, str))
 
 
 def _set(path: Path, values: Mapping[str, Any], hint: str) -> Iterator[Any]:
@@ -94,7 +103,9 @@ def _numbers(
         yield from dict.fromkeys(n for n in (heads, max(heads // 4, 1), 1) if n != value)
     elif name == "head_dim":
         yield value * 2
-    elif not any(word in name for word in _SIZE_WORDS):
+    elif any(word in name for word in _SIZE_WORDS):
+        yield from _compared(path, value, answers, exprs, values)
+    else:
         tries = (0, 1, 2) if type(value) is int else (0.0, 0.5)
         for expr in exprs:
             if expr[0] in ("<", "<=", "==", "bool") and type(answers[expr]) is bool:
@@ -102,6 +113,21 @@ def _numbers(
                     if same(_asked(expr, values, path, candidate), not answers[expr]):
                         yield candidate
                         return
+
+
+def _compared(
+    path: Path, value: float, answers: Mapping[Expr, Any], exprs: list[Expr], values: Mapping[str, Any]
+) -> Iterator[Any]:
+    """A size that equals what it was compared with, or no longer does."""
+    for expr in exprs:
+        if expr[0] != "==" or ("k", *path) not in expr[1:]:
+            continue
+        other = expr[2] if expr[1] == ("k", *path) else expr[1]
+        if isinstance(other, tuple) and not set(loops_in(other)):
+            equal = value * 2 if answers[expr] else _asked(other, values, path, value)
+            if type(equal) is type(value):
+                yield equal
+                return
 
 
 _SIZE_WORDS: Final = (

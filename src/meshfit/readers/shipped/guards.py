@@ -8,12 +8,12 @@ of layers follow each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate, same
 
-__all__ = ["Guard", "first_of", "holds", "kinds_of", "leaves", "order", "sequence"]
+__all__ = ["Guard", "first_of", "holds", "kinds_of", "leaves", "loops_in", "order", "pinned", "sequence"]
 
 Guard = Any
 """`(answers, loops)`, lists once stored."""
@@ -89,3 +89,26 @@ def leaves(expr: Expr) -> Iterator[tuple[Any, ...]]:
         else:
             for part in expr[1:]:
                 yield from leaves(part)
+
+
+def loops_in(expr: Expr) -> Iterator[int]:
+    """The loops whose numbers an expression, or a value that holds some, names."""
+    for loop, _ in _numbers_in(expr):
+        yield loop
+
+
+def pinned(expr: Expr, loops: Sequence[tuple[Expr, int]]) -> set[int]:
+    """The loops that a value hangs on, number for number; the first of several is the first however many follow."""
+    return {loop for loop, number in _numbers_in(expr) if number > 0 or loops[loop][1] < 2}
+
+
+def _numbers_in(expr: Expr) -> Iterator[tuple[int, int]]:
+    if isinstance(expr, tuple):
+        if len(expr) == 3 and expr[0] == "i":
+            yield expr[1], expr[2]
+        else:
+            for part in expr:
+                yield from _numbers_in(part)
+    elif isinstance(expr, dict):
+        for part in expr.values():
+            yield from _numbers_in(part)

@@ -15,7 +15,8 @@ from typing import Any, Final
 from meshfit.errors import TargetError
 from meshfit.readers.shipped.archive import Section, written
 from meshfit.readers.shipped.class_entries import Idle, class_variants
-from meshfit.readers.shipped.config_entries import completed, config_entry
+from meshfit.readers.shipped.config_classes import completed
+from meshfit.readers.shipped.config_entries import config_entry
 from meshfit.readers.shipped.config_trials import checked_entry
 from meshfit.readers.shipped.model_trials import without, wrong_facts
 from meshfit.readers.shipped.texts import POINTWISE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from typing_extensions import Self
 
-from meshfit.readers.shipped.expressions import Expr
+from meshfit.readers.shipped.expressions import Expr, same
 from meshfit.readers.source.values import Symbolic
 
 __all__ = ["Account", "Recorder", "bare", "expression", "is_scalar", "settled", "told"]
@@ -20,6 +21,19 @@ class Recorder:
     def __init__(self) -> None:
         self.answers: dict[Expr, Any] = {}
         self.loops: list[tuple[Expr, int]] = []
+        self._spread: list[tuple[Mapping[str, Any], list[Expr]]] = []
+
+    def spread(self, plain: Mapping[str, Any], asked: list[Expr]) -> None:
+        """Remember that a mapping was handed on as a whole, and what its doing so told."""
+        self._spread.append((plain, asked))
+
+    def forget_spread(self, given: Mapping[str, Any]) -> None:
+        """A part was made of `given`: that a whole mapping went into it decides nothing here."""
+        for plain, asked in self._spread:
+            if all(name in given and same(given[name], value) for name, value in plain.items()):
+                for expr in asked:
+                    self.answers.pop(expr, None)
+        self._spread.clear()
 
     def __enter__(self) -> Self:
         Recorder.current = self

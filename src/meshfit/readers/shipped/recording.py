@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from meshfit.facts import Conversion, ModuleInfo
-from meshfit.readers.shipped.expressions import Expr, Unanswered, evaluate
-from meshfit.readers.shipped.guards import kinds_of, leaves, sequence
-from meshfit.readers.shipped.recorder import Recorder, expression, settled, told
-from meshfit.readers.shipped.symbols import SymbolicDict
+from meshfit.readers.shipped.expressions import UNSURE, Expr, Unanswered, evaluate
+from meshfit.readers.shipped.guards import kinds_of, leaves, loops_in, pinned, sequence
+from meshfit.readers.shipped.recorder import Recorder, bare, expression, settled, told
+from meshfit.readers.shipped.settling import CLASS, LAYERS
+from meshfit.readers.shipped.symbols import SymbolicDict, SymbolicLayer
 from meshfit.readers.source import configs
 from meshfit.readers.source.evaluator import Evaluator
 from meshfit.readers.source.facts import experts_are_exchangeable, tree_facts
@@ -20,7 +21,6 @@ from meshfit.readers.source.index import ClassSource
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Dim, Symbolic
 
 __all__ = [
-    "CLASS",
     "Group",
     "SymbolicConfig",
     "encode",
@@ -29,7 +29,6 @@ __all__ = [
     "guard_of",
     "is_plain",
     "leads",
-    "loops_in",
     "plain_tree",
     "record_model",
 ]
@@ -39,8 +38,6 @@ ROPE: Final = "rope_parameters"
 _NUMBERED: Final = re.compile(r"(\w*[a-z_])(\d+)\b")
 _STAGES: Final = 4
 """Numbers that a class may well write into names by hand."""
-CLASS: Final = "@class"
-"""The key under which a part of a config names its class."""
 
 
 class Group(NamedTuple):
@@ -92,6 +89,12 @@ class SymbolicConfig(ConfigObject):
         made.values = self.values.copy()
         return made
 
+    def layer(self, index: int) -> Any:
+        """The configuration of one layer, whether anything of it differs or not."""
+        made = SymbolicConfig(ConfigObject(self.cls), self.path)
+        made.values = SymbolicLayer(self.values, self.per_layer.get(bare(index), {}), expression(index))
+        return made
+
     def deep_copy(self, _copied: Any) -> ConfigObject:
         """A copy whose parts are copies."""
         made = self.copy()
@@ -104,7 +107,8 @@ class SymbolicConfig(ConfigObject):
 
 def plain_tree(config: ConfigObject) -> dict[str, Any]:
     """The values of a configuration and its parts as mappings, each with the name of its class."""
-    tree: dict[str, Any] = {CLASS: config.cls.name}
+    layers = {str(index): dict(changes) for index, changes in config.per_layer.items()}
+    tree: dict[str, Any] = {CLASS: config.cls.name, LAYERS: layers if is_plain(layers) else UNSURE}
     for name, value in config.values.items():
         if isinstance(value, ConfigObject):
             tree[name] = plain_tree(value)
@@ -203,7 +207,7 @@ def guard_of(
         dropped: expressions whose answers make no difference.
         halves: whether it matters in which half of the layers a kind appears.
     """
-    exact = set(loops_in(tuple(group.facts.values())))
+    exact = pinned(tuple(group.facts.values()), group.loops)
     for expr in group.answers:
         used = set(loops_in(expr))
         if len(used) > 1:
@@ -297,20 +301,7 @@ def leads(expr: Expr) -> bool:
     return isinstance(expr, tuple) and (expr[0] in ("k", "has", "i") or any(map(leads, expr[1:])))
 
 
-def loops_in(expr: Expr) -> Iterator[int]:
-    """The loops whose numbers an expression, or a value that holds some, names."""
-    if isinstance(expr, tuple):
-        if len(expr) == 3 and expr[0] == "i":
-            yield expr[1]
-        else:
-            for part in expr:
-                yield from loops_in(part)
-    elif isinstance(expr, dict):
-        for part in expr.values():
-            yield from loops_in(part)
-
-
-def fixed(expr: Any, loops: set[int]) -> Any:
+def fixed(expr: Any, loops: Container[int]) -> Any:
     """The same with the numbers of some loops as they were."""
     if isinstance(expr, tuple):
         if len(expr) == 3 and expr[0] == "i":

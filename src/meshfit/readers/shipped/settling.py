@@ -10,14 +10,22 @@ from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
 from meshfit.readers.shipped.guards import first_of, holds, kinds_of
 from meshfit.readers.source.base_config import current_layer_types, rope_parameters
 
-__all__ = ["CLASS", "PARTS", "REST", "Entries", "derived_value", "evaluated", "settled_config"]
+__all__ = ["CLASS", "EXTRAS", "LAYERS", "PARTS", "REST", "Entries", "derived_value", "evaluated", "settled_config"]
 
 CLASS: Final = "@class"
 """The key under which a part of a config names its class."""
+LAYERS: Final = "@layers"
+"""The key under which a config keeps what is said of single layers: number, as text -> values."""
 PARTS: Final = "@parts"
 """The key under which a class's own code finds the parts that its base class made."""
+EXTRAS: Final = "@rest"
+"""The key under which a class's own code finds the keys of a file that are no fields."""
 REST: Final = "@rest:"
 """What marks a key that a class's own code hands on to its base class."""
+_KEPT: Final = ["unset"]
+"""What is stored of an attribute that a class's own code leaves as it is."""
+_GONE: Final = ["gone"]
+"""What is stored of a key that a class's own code does not hand on."""
 Entries = Callable[[str], Mapping[str, Any]]
 """Name of a configuration class, or "type:" and a model type -> its entry in the index. Raises Unanswered."""
 
@@ -39,13 +47,16 @@ _CHOICES: Final = (
 )
 
 
-def settled_config(entry: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> dict[str, Any]:
+def settled_config(
+    entry: Mapping[str, Any], given: Mapping[str, Any], entries: Entries, tellers: dict[str, int] | None = None
+) -> dict[str, Any]:
     """The values of `cls(**given)`, parts as mappings, each with the name of its class.
 
     Args:
         entry: what the index holds of the class.
         given: the decoded `config.json`, or the part of it.
         entries: finds the entries of parts.
+        tellers: filled with the number of the recording that each attribute is from.
     """
     fields, aliases = entry["fields"], entry["map"]
     values = {aliases.get(name, name): copy.deepcopy(given.get(name, value)) for name, value in fields.items()}
@@ -56,9 +67,9 @@ def settled_config(entry: Mapping[str, Any], given: Mapping[str, Any], entries: 
     values.update(taken)
     patches: dict[str, Any] = {}
     if entry["variants"]:
-        made = _own_part(entry, values, rest, given, entries)
+        made = _own_part(entry, values, rest, given, entries, {} if tellers is None else tellers)
         patches = {name: value for name, value in made.items() if "." in name}
-        rest = {**{n.removeprefix(REST): value for n, value in made.items() if n.startswith(REST)}, **rest}
+        rest = _handed(made, rest)
         values.update({n: value for n, value in made.items() if "." not in n and not n.startswith(REST)})
     if entry["base"]:
         _base_part(entry, values, rest, entries)
@@ -69,7 +80,19 @@ def settled_config(entry: Mapping[str, Any], given: Mapping[str, Any], entries: 
         _patch(values, name.split("."), value)
     for name in entry["unsure"]:
         _patch(values, name.split("."), UNSURE)
-    return {CLASS: entry["name"], **entry["inherited"], **values}
+    return {CLASS: entry["name"], LAYERS: {}, **entry["inherited"], **values}
+
+
+def _handed(made: Mapping[str, Any], rest: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that the base class is handed: those of the file, as the class's own code has changed them."""
+    found = dict(rest)
+    for name, value in made.items():
+        key = name.removeprefix(REST)
+        if key != name and value == _GONE:
+            found.pop(key, None)
+        elif key != name and (value is not UNSURE or key not in found):
+            found[key] = value
+    return found
 
 
 def _patch(values: dict[str, Any], path: list[str], value: Any) -> None:
@@ -82,26 +105,58 @@ def _patch(values: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def _own_part(
-    entry: Mapping[str, Any], values: dict[str, Any], rest: dict[str, Any], given: Mapping[str, Any], entries: Entries
+    entry: Mapping[str, Any],
+    values: dict[str, Any],
+    rest: dict[str, Any],
+    given: Mapping[str, Any],
+    entries: Entries,
+    tellers: dict[str, int],
 ) -> dict[str, Any]:
     """What the class's own `__post_init__` sets; everything it may set is unsure where no recording fits."""
-    scope = {**rest, **values}
+    scope = {**values, EXTRAS: rest}
     if entry["after"]:
-        parts = {name: values.get(name) for name in entry["parts"]}
-        _build_parts(entry, parts, entries)
-        scope[PARTS] = {name: part for name, part in parts.items() if part is not None}
-    for guard, made in entry["variants"]:
-        if holds(guard, scope):
-            return {name: _made(made[name], name, scope, given, entries) for name in made}
-    return {name: UNSURE for _, made in entry["variants"] for name in made}
+        scope[PARTS] = _parts(entry, values, entries)
+    found = _told(entry, scope, given, entries, tellers)
+    replaced = {name: found[name] for name in entry["parts"] if found.get(name, _KEPT) != _KEPT}
+    if entry["after"] and replaced:
+        scope[PARTS] = _parts(entry, {**values, **replaced}, entries)
+        found = _told(entry, scope, given, entries, tellers)
+    unsure = {name: UNSURE for _, made in entry["variants"] for name in made if name not in found}
+    return {name: value for name, value in {**found, **unsure}.items() if value != _KEPT}
+
+
+def _parts(entry: Mapping[str, Any], values: Mapping[str, Any], entries: Entries) -> dict[str, Any]:
+    """The parts as the base class makes them."""
+    parts = {name: values.get(name) for name in entry["parts"]}
+    _build_parts(entry, parts, entries)
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _told(
+    entry: Mapping[str, Any],
+    scope: Mapping[str, Any],
+    given: Mapping[str, Any],
+    entries: Entries,
+    tellers: dict[str, int],
+) -> dict[str, Any]:
+    """What the recordings that fit tell, the first of each attribute."""
+    found: dict[str, Any] = {}
+    for number, (guard, made) in enumerate(entry["variants"]):
+        names = [name for name in made if name not in found]
+        if names and holds(guard, scope):
+            tellers.update(dict.fromkeys(names, number))
+            found.update({name: _made(made[name], name, scope, given, entries) for name in names})
+    return found
 
 
 def _made(value: Any, name: str, scope: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> Any:
+    if value in (_KEPT, _GONE):
+        return value
     try:
         if isinstance(value, list) and value and value[0] == "part":
             given_part = given.get(name)
             chosen = given_part if isinstance(given_part, Mapping) else value[2]
-            return _part(entries(value[1]), chosen, entries)
+            return settled_config(entries(value[1]), chosen, entries)
         return evaluated(value, scope)
     except Unanswered:
         return UNSURE
@@ -129,16 +184,6 @@ def evaluated(value: Any, scope: Mapping[str, Any]) -> Any:
     return evaluate(value, scope)
 
 
-def _part(entry: Mapping[str, Any], given: Mapping[str, Any], entries: Entries) -> dict[str, Any]:
-    kind = given.get("model_type")
-    if isinstance(kind, str) and kind != entry["type"]:
-        try:
-            entry = entries(f"type:{kind}")
-        except Unanswered:
-            return UNSURE  # type: ignore[return-value]
-    return settled_config(entry, given, entries)
-
-
 def _base_part(entry: Mapping[str, Any], values: dict[str, Any], rest: dict[str, Any], entries: Entries) -> None:
     """What transformers' base class does to every configuration."""
     _build_parts(entry, values, entries)
@@ -153,18 +198,34 @@ def _base_part(entry: Mapping[str, Any], values: dict[str, Any], rest: dict[str,
             known = {**values, "rope_parameters": copy.deepcopy(rope)}
             settled = rope_parameters(known, rest, entry["rope_type"])
             values["rope_parameters"] = known["rope_parameters"] if settled is None else settled
-    if rest.pop("per_layer_config", None):
-        values.update(dict.fromkeys(values, UNSURE))
+    overrides = rest.pop("per_layer_config", None)
     chosen = rest.get("_attn_implementation")
     values["_attn_implementation"] = rest.get("attn_implementation", chosen)
     values["_experts_implementation"] = rest.get("experts_implementation")
     for name, value in rest.items():
         if name not in _CHOICES:
             values[entry["map"].get(name, name)] = value
+    values[LAYERS] = _by_layer(overrides, values)
     for name in (entry["map"].get("layer_types", "layer_types"), "mtp_layer_types"):
         kinds = values.get(name)
         if isinstance(kinds, list | tuple):
             values[name] = current_layer_types(kinds)
+
+
+def _by_layer(overrides: Any, values: Mapping[str, Any]) -> Any:
+    """What differs in single layers; unsure where that is a mapping, or what it differs from is not known."""
+    if overrides is UNSURE:
+        return UNSURE
+    found: dict[str, dict[str, Any]] = {}
+    for index, changes in overrides.items() if isinstance(overrides, Mapping) else ():
+        if not isinstance(changes, Mapping) or not str(index).isdigit():
+            continue
+        if any(values.get(name, UNSURE) is UNSURE or isinstance(values[name], Mapping) for name in changes):
+            return UNSURE
+        kept = {name: value for name, value in changes.items() if values[name] != value}
+        if kept:
+            found[str(index)] = kept
+    return found
 
 
 def _build_parts(entry: Mapping[str, Any], values: dict[str, Any], entries: Entries) -> None:

@@ -12,9 +12,14 @@ from typing import Any
 from meshfit.readers.shipped.expressions import Expr, kind_of
 from meshfit.readers.shipped.numbers import SymbolicInt, number
 from meshfit.readers.shipped.recorder import Account, Recorder, bare, expression, is_scalar, settled, told
+from meshfit.readers.shipped.settling import LAYERS
 from meshfit.readers.shipped.texts import SymbolicText
+from meshfit.readers.source.values import UNKNOWN
 
-__all__ = ["SymbolicDict", "SymbolicList", "symbol"]
+NEVER = "@never"
+"""What no value of a config is: facts that hang on an unknown value are told of none."""
+
+__all__ = ["SymbolicDict", "SymbolicLayer", "SymbolicList", "symbol"]
 
 
 def symbol(value: Any, expr: Expr) -> Any:
@@ -97,6 +102,12 @@ class SymbolicList(Account, list[Any]):
         told(("in", expression(item), self.expr), answer)
         return answer
 
+    def index(self, item: Any, *_bounds: Any) -> Any:
+        """As a list's."""
+        if _bounds or item not in self:
+            return self.settle().index(settled(item), *_bounds)
+        return SymbolicInt(self.plain().index(bare(item)), ("index", self.expr, expression(item)))
+
     def __eq__(self, other: object) -> bool:
         return self.settle() == (other.settle() if isinstance(other, SymbolicList) else other)
 
@@ -108,8 +119,13 @@ class SymbolicList(Account, list[Any]):
     def __add__(self, other: Any) -> Any:
         return self.settle() + list(other)
 
+    def __radd__(self, other: Any) -> Any:
+        return list(other) + self.settle()
+
     def __mul__(self, count: Any) -> Any:
-        return self.settle() * int(count)
+        return SymbolicList(self.plain() * bare(count), ("times", self.expr, expression(count)))
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return repr(self.settle())
@@ -122,7 +138,7 @@ def _settled_list(method: str) -> Callable[..., Any]:
     return call
 
 
-for _method in ("copy", "count", "index"):
+for _method in ("copy", "count"):
     setattr(SymbolicList, _method, _settled_list(_method))
 
 
@@ -132,6 +148,9 @@ def _refuse(_self: Any, *_args: Any, **_kwargs: Any) -> Any:
 
 for _method in ("append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear", "__setitem__", "__iadd__"):
     setattr(SymbolicList, _method, _refuse)
+
+
+_MISSING = object()
 
 
 def _constant(value: Any) -> Expr:
@@ -147,6 +166,8 @@ class SymbolicDict(Account, dict[str, Any]):
         self.declared = declared
         self.own: dict[str, Any] = {}
         self.gone: set[str] = set()
+        self.behind: SymbolicDict | None = None
+        self._inner: dict[str, Any] = {}
 
     def walk(self) -> list[Any]:
         """The keys."""
@@ -166,6 +187,16 @@ class SymbolicDict(Account, dict[str, Any]):
         """The expression of one value."""
         return (*self.expr, name)
 
+    def asks(self, name: str) -> Expr:
+        """The question whether there is a value."""
+        return ("has", *self.expr[1:], name)
+
+    def over(self, below: dict[str, Any]) -> Any:
+        """`{**below, **self}`."""
+        if not below or self.own or self.gone or isinstance(below, Account):
+            return {**below, **self}
+        return SymbolicUnion(self, below)
+
     def raw(self, name: str) -> Any:
         """A value as it is."""
         return self.own[name] if name in self.own else dict.__getitem__(self, name)
@@ -178,8 +209,8 @@ class SymbolicDict(Account, dict[str, Any]):
             return False
         answer = dict.__contains__(self, name)
         if name not in self.declared:
-            told(("has", *self.leaf(name)[1:]), answer)
-        return answer
+            told(self.asks(name), answer)
+        return answer or (self.behind is not None and name in self.behind)
 
     def __getitem__(self, name: str) -> Any:
         name = settled(name)
@@ -187,9 +218,16 @@ class SymbolicDict(Account, dict[str, Any]):
             return self.own[name]
         if name not in self:
             raise KeyError(name)
+        if self.behind is not None and not dict.__contains__(self, name):
+            return self.behind[name]
         value = dict.__getitem__(self, name)
-        if is_scalar(value) or isinstance(value, list | tuple | dict):
+        if isinstance(value, dict) and not isinstance(value, Account):
+            made = symbol(value, self.leaf(name))
+            return self._inner.setdefault(name, made)  # what is changed in it stays changed
+        if is_scalar(value) or isinstance(value, list | tuple):
             return symbol(value, self.leaf(name))
+        if value is UNKNOWN:
+            told(("==", self.leaf(name), NEVER), True)
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -248,14 +286,28 @@ class SymbolicDict(Account, dict[str, Any]):
 
     def items(self) -> Any:
         """As a dict's."""
-        return {name: self[name] for name in self.keys()}.items()
+        recorder = Recorder.current
+        before = set(recorder.answers) if recorder is not None else set()
+        found = {name: self[name] for name in self.keys()}
+        if recorder is not None:
+            plain = {name: value for name, value in dict.items(self) if name not in self.own and name not in self.gone}
+            recorder.spread(plain, [expr for expr in recorder.answers if expr not in before])
+        return found.items()
 
     def values(self) -> Any:
         """As a dict's."""
         return {name: self[name] for name in self.keys()}.values()
 
     def __eq__(self, other: object) -> bool:
-        return dict(self.items()) == other
+        return self._is_copy(other) or dict(self.items()) == other
+
+    def _is_copy(self, other: object) -> bool:
+        """Whether the other is this mapping, changed in the same way: they are equal whatever they hold."""
+        return (
+            isinstance(other, SymbolicDict)
+            and (self.expr, self.gone, self.own.keys()) == (other.expr, other.gone, other.own.keys())
+            and all(value is other.own[name] for name, value in self.own.items())
+        )
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -264,12 +316,65 @@ class SymbolicDict(Account, dict[str, Any]):
 
     def copy(self) -> Any:
         """A copy that keeps account of itself too."""
-        made = SymbolicDict(dict(dict.items(self)), self.expr, declared=self.declared)
-        made.own, made.gone = dict(self.own), set(self.gone)
+        made = type(self).__new__(type(self))
+        dict.update(made, dict.items(self))
+        made.__dict__.update(self.__dict__, own=dict(self.own), gone=set(self.gone), _inner={})
         return made
+
+    def merged(self, other: SymbolicDict, agreed: Callable[[Any, Any], Any]) -> SymbolicDict:
+        """What is left of two copies that were changed in two ways, of which nobody knows which was taken."""
+        made = self.copy()
+        for name in {*self.own, *other.own, *(self.gone ^ other.gone)}:
+            made.own[name] = agreed(self.own.get(name, _MISSING), other.own.get(name))
+        merged: SymbolicDict = made
+        return merged
 
     def __copy__(self) -> Any:
         return self.copy()
 
     def __deepcopy__(self, memo: object) -> Any:
         return self.copy()
+
+
+class SymbolicUnion(SymbolicDict):
+    """A mapping of a config with a plain one for what it lacks.
+
+    Args:
+        above: the mapping of the config.
+        below: what holds where it says nothing.
+    """
+
+    def __init__(self, above: SymbolicDict, below: dict[str, Any]) -> None:
+        items = {**{name: bare(value) for name, value in below.items()}, **dict(dict.items(above))}
+        super().__init__(items, ("over", expression(below), above.expr))
+
+    def leaf(self, name: str) -> Expr:
+        """The expression of one value."""
+        return ("named", self.expr, name)
+
+    def asks(self, name: str) -> Expr:
+        """The question whether there is a value."""
+        return ("in", name, self.expr)
+
+
+class SymbolicLayer(SymbolicDict):
+    """The values of one layer: those of its config, but for what is said of the layer alone.
+
+    Args:
+        whole: the values of the config.
+        overrides: those of this layer.
+        index: the expression of its number.
+    """
+
+    def __init__(self, whole: SymbolicDict, overrides: dict[str, Any], index: Expr) -> None:
+        super().__init__({**dict(dict.items(whole)), **overrides}, whole.expr)
+        odd = [name for name, value in overrides.items() if name in whole.own or isinstance(value, dict)]
+        self.own, self.gone = {**whole.own, **dict.fromkeys(odd, UNKNOWN)}, set(whole.gone)
+        self.index = index
+
+    def leaf(self, name: str) -> Expr:
+        """The expression of one value; no layer has mappings of its own."""
+        whole = super().leaf(name)
+        if isinstance(dict.__getitem__(self, name), dict):
+            return whole
+        return ("layer", whole, (*self.expr, LAYERS), self.index, name)

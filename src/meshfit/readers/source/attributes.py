@@ -74,7 +74,8 @@ def lookup(frame: Frame, value: Any, name: str) -> Any:
     if isinstance(value, ModuleSource):
         return ex.defined(frame, value.lookup(name))
     if isinstance(value, External):
-        return getattr(math, name, MISSING) if value.dotted == "math" else External(f"{value.dotted}.{name}")
+        constant = getattr(math, name, None) if value.dotted == "math" else None
+        return constant if isinstance(constant, float) else External(f"{value.dotted}.{name}")
     if isinstance(value, Tensor | Param):
         return _of_tensor(value, name)
     if isinstance(value, auto.SubConfig | Signature):

@@ -228,7 +228,7 @@ def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str,
     if name == "get_text_config":
         return text_config(config)
     if name == "to_dict":
-        return dict(config.values)
+        return config.values.copy()
     return UNKNOWN
 
 
@@ -329,12 +329,4 @@ class PerLayerView:
             if not isinstance(kinds, list | tuple) or key not in kinds:
                 return UNKNOWN
             key = kinds.index(key)
-        if not isinstance(key, int):
-            return UNKNOWN
-        overrides = self.config.per_layer.get(key)
-        if not overrides:
-            return self.config
-        layered = self.config.copy()
-        layered.per_layer = {}
-        layered.values.update(overrides)
-        return layered
+        return self.config.layer(key) if isinstance(key, int) else UNKNOWN

@@ -95,12 +95,16 @@ def _scoped(conversion: Conversion, name: str) -> Conversion:
     return Conversion(tuple(f"{name}.*{target.lstrip('.')}" for target in conversion.targets), conversion.operations)
 
 
-@lru_cache(maxsize=64)
 def conversions_of(package: Package, key: str) -> tuple[Conversion, ...] | None:
     """The conversions registered under a class name or a model type; None when there is no such entry.
 
     Renamings are left out: they move no numbers. The file is long, so only the entries asked for are parsed.
     """
+    return _registered(package, str(key))  # a text that keeps account of itself is not compared with earlier ones
+
+
+@lru_cache(maxsize=64)
+def _registered(package: Package, key: str) -> tuple[Conversion, ...] | None:
     text = _mapping_text(package)
     return None if text is None else _resolve(text, key, frozenset())
 

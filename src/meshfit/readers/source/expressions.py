@@ -255,7 +255,7 @@ def _dict(frame: Frame, node: ast.Dict) -> Any:
         if key_node is None:
             if not isinstance(value, dict):
                 return UNKNOWN
-            result.update(value)
+            result = value.over(result) if isinstance(value, Symbolic) else {**result, **value}
             continue
         key = plain(evaluate(frame, key_node))
         try:

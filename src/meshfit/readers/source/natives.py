@@ -206,6 +206,11 @@ def _list(value: Any = ()) -> Any:
     return UNKNOWN if items is None else items
 
 
+def _tuple(value: Any = ()) -> Any:
+    """`tuple(value)`; a list that keeps account of itself is never changed in place, and stays what it is."""
+    return value if isinstance(value, Symbolic) and isinstance(value, list) else _known(tuple)(value)
+
+
 def _known(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function`, answering UNKNOWN as soon as an argument or an item of one is."""
 
@@ -234,7 +239,7 @@ _ABSTRACT: Final[Mapping[str, tuple[type, ...]]] = {
     "Mapping": (dict,),
 }
 _PLAIN: Final[Mapping[str, Callable[..., Any]]] = {
-    **{name: kind for name, kind in _TYPES.items() if name != "list"},
+    **{name: kind for name, kind in _TYPES.items() if name not in ("list", "tuple")},
     "int": _int,
     "float": _float,
     "abs": abs,
@@ -256,6 +261,7 @@ BUILTINS: Final[Mapping[str, Any]] = {
     **{name: Native(name, _known(function)) for name, function in _PLAIN.items()},
     "len": Native("len", _length),
     "list": Native("list", _list),
+    "tuple": Native("tuple", _tuple),
     "enumerate": Native("enumerate", _enumerate),
     "iter": Native("iter", lambda value: iter(_list(value))),
     "next": Native("next", lambda iterator, default=UNKNOWN: next(iterator, default)),

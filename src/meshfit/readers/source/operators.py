@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from meshfit.readers.source import torch_modules
 from meshfit.readers.source.index import External
 from meshfit.readers.source.python_operators import ARITHMETIC, COMPARISONS, IDENTITY
-from meshfit.readers.source.values import UNKNOWN, Node, Param, Tensor, Traced
+from meshfit.readers.source.values import UNKNOWN, Node, Param, Symbolic, Tensor, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,7 +48,9 @@ def binary(op: ast.operator, left: Any, right: Any) -> Any:
         result = _observed(function, left, right)
     except FAULTS:
         return UNKNOWN
-    return result if not isinstance(result, list | str | tuple) or len(result) < BIG else UNKNOWN
+    if isinstance(result, Symbolic) or not isinstance(result, list | str | tuple):
+        return result
+    return result if len(result) < BIG else UNKNOWN
 
 
 def _observed(function: Callable[[Any, Any], Any], left: Any, right: Any) -> Any:

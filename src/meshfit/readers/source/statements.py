@@ -102,7 +102,7 @@ def _state(frame: Frame) -> tuple[dict[str, Any], ...]:
     if isinstance(target, Node):
         return dict(frame.local), dict(target.attributes)
     if isinstance(target, ConfigObject):
-        return dict(frame.local), dict(target.values)
+        return dict(frame.local), target.values.copy()
     return (dict(frame.local),)
 
 
@@ -111,15 +111,23 @@ def _restore(frame: Frame, state: tuple[dict[str, Any], ...]) -> None:
     if isinstance(frame.target, Node):
         frame.target.attributes = dict(state[1])
     elif isinstance(frame.target, ConfigObject):
-        frame.target.values = dict(state[1])
+        frame.target.values = state[1].copy()
 
 
 def _merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    joined = getattr(left, "merged", None)
+    if joined is not None:
+        return joined(right, _agreed)  # type: ignore[no-any-return]
     merged = {}
     for name in [*left, *(n for n in right if n not in left)]:
         a, b = left.get(name, UNKNOWN), right.get(name, UNKNOWN)
-        merged[name] = a if a is b or (type(a) is type(b) and plainly_equal(a, b)) else UNKNOWN
+        merged[name] = _agreed(a, b)
     return merged
+
+
+def _agreed(left: Any, right: Any) -> Any:
+    """What two branches agree on, else UNKNOWN."""
+    return left if left is right or (type(left) is type(right) and plainly_equal(left, right)) else UNKNOWN
 
 
 def _for(frame: Frame, node: ast.For) -> None:

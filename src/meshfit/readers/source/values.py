@@ -113,6 +113,10 @@ class Symbolic:
         """`len(self)`."""
         raise TypeError(self)
 
+    def over(self, below: dict[str, Any]) -> Any:
+        """`{**below, **self}`."""
+        raise TypeError(self, below)
+
     def __int__(self) -> int:
         raise TypeError(self)
 
@@ -240,6 +244,16 @@ class ConfigObject:
     def copy(self) -> ConfigObject:
         """A shallow copy, as `copy.copy` makes."""
         return ConfigObject(self.cls, dict(self.values), dict(self.per_layer))
+
+    def layer(self, index: int) -> Any:
+        """The configuration of one layer; this one itself where the layer has no values of its own."""
+        overrides = self.per_layer.get(index)
+        if not overrides:
+            return self
+        layered = self.copy()
+        layered.per_layer = {}
+        layered.values.update(overrides)
+        return layered
 
 
 @dataclass(eq=False)
