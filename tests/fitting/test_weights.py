@@ -105,7 +105,6 @@ APART = frozenset(
     {
         "Emu3ForConditionalGeneration",
         "MarianMTModel",
-        "Phi4MultimodalForCausalLM",
         "ReformerForMaskedLM",
         "ReformerModelWithLMHead",
         "SqueezeBertForMaskedLM",

@@ -125,6 +125,7 @@ def facts(**changes: Any) -> ModelFacts:
         "pipeline_faults": (),
         "context_faults": (),
         "tensor_faults": (),
+        "loading_faults": (),
     }
     return ModelFacts(**{**valid, **changes})
 
