@@ -67,9 +67,9 @@ class Ancestor:
     __slots__ = ("is_shipped", "module", "name", "package", "summary")
 
     def __init__(self, module: str, name: str, summary: ClassSummary | None) -> None:
-        self.module = module
-        self.name = name
-        self.summary = summary
+        self.module: str = module
+        self.name: str = name
+        self.summary: ClassSummary | None = summary
         self.package: str = module.partition(".")[0]
         self.is_shipped: bool = self.package == "transformers"
 

@@ -125,7 +125,8 @@ class SymbolicList(Account, list[Any]):
     def __mul__(self, count: Any) -> Any:
         return SymbolicList(self.plain() * bare(count), ("times", self.expr, expression(count)))
 
-    __rmul__ = __mul__
+    def __rmul__(self, count: Any) -> Any:
+        return self * count
 
     def __repr__(self) -> str:
         return repr(self.settle())
@@ -369,7 +370,8 @@ class SymbolicLayer(SymbolicDict):
     def __init__(self, whole: SymbolicDict, overrides: dict[str, Any], index: Expr) -> None:
         super().__init__({**dict(dict.items(whole)), **overrides}, whole.expr)
         odd = [name for name, value in overrides.items() if name in whole.own or isinstance(value, dict)]
-        self.own, self.gone = {**whole.own, **dict.fromkeys(odd, UNKNOWN)}, set(whole.gone)
+        self.own.update({**whole.own, **dict.fromkeys(odd, UNKNOWN)})
+        self.gone.update(whole.gone)
         self.index = index
 
     def leaf(self, name: str) -> Expr:
