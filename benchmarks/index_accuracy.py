@@ -27,7 +27,7 @@ from meshfit.readers.shipped.choice import SHIPPED as SHIPPED_INDEX
 from meshfit.readers.shipped.model_trials import as_saved, contradictions, facts_both_ways, random_config
 from meshfit.readers.source.index import find_package
 
-WANTED: Final = 0.90
+WANTED: Final = 0.93
 """The share of verdicts that must agree."""
 
 
