@@ -157,12 +157,12 @@ def all_theirs(model: Any) -> None:
 
 def model_rows(kind: str, ours: Any, theirs: Any, plain: Any) -> dict[str, tuple[float, float, float]]:
     """The rows of one model."""
-    fits, plain_fits = MeshSpec(tp_size=2, pp_size=2), SimpleNamespace(tp_size=2, pp_size=2, cp_size=2, ep_size=1)
+    fits, plain_fits = MeshSpec(tp_size=2), SimpleNamespace(tp_size=2, pp_size=2, cp_size=2, ep_size=1)
     bad, plain_bad = MeshSpec(tp_size=2, ep_size=2), SimpleNamespace(tp_size=2, pp_size=1, cp_size=2, ep_size=2)
     if kind == "custom":
         fits, bad = MeshSpec(tp_size=2, pp_size=2, cp_size=2), MeshSpec(tp_size=2, cp_size=2, ep_size=2)
     else:
-        plain_fits.cp_size = plain_bad.cp_size = 1
+        plain_fits.pp_size = plain_fits.cp_size = plain_bad.cp_size = 1
     return {
         f"one capability read, {kind}": paired(lambda: ours.supports_tp, lambda: theirs.supports_tp),
         f"all seven capabilities, {kind}": paired(lambda: all_ours(ours), lambda: all_theirs(theirs), 500),
