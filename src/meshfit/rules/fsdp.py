@@ -114,7 +114,7 @@ def tied_head_is_wrapped_as_it_will_be(facts: ModelFacts, mesh: MeshSpec) -> Ite
     Source: transformers 5.23 modeling_utils.py `from_pretrained` (wrapped, then tied); torch 2.13
     distributed/fsdp/_fully_shard/_fsdp_param.py `reset_sharded_param`; executed on a multimodal class.
     """
-    if mesh.tp_size == 1:  # else tp-tied-head-width tells it
+    if mesh.tp_size == 1:  # tensor ranks cut a head in their own way: tp-tied-head-width
         yield from tied_head_of_another_width(facts, f"dp_shard_size ({mesh.dp_shard_size})")
 
 

@@ -7,18 +7,12 @@ from typing import Any, Final
 
 from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.example import Example
+from meshfit.rules.tensor_examples import TIED_TO_MORE
 
 __all__ = ["EXAMPLES"]
 
 _EXPERTS: Final = "model.layers.*.mlp.experts"
 _GROUPED: Final = {f"{_EXPERTS}.down_proj": "grouped_gemm"}
-_TIED_TO_MORE: Final[Mapping[str, Any]] = {
-    "tied_head": True,
-    "head_name": "lm_head",
-    "embedding_name": "model.embed_tokens",
-    "modules": {"lm_head": ModuleInfo("Linear", 32000)},
-    "parameters": {"model.embed_tokens.weight": (32064, 64)},
-}
 _NOT_DECLARED: Final[Mapping[str, Any]] = {"declared": {}}
 
 _MESH: Final = (
@@ -85,14 +79,14 @@ _MESH: Final = (
         "transformers",
         "dp_shard=2",
         "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
-        _TIED_TO_MORE,
+        TIED_TO_MORE,
     ),
     Example(
         "DP010",
         "transformers",
         "dp_replicate=2",
         "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
-        _TIED_TO_MORE,
+        TIED_TO_MORE,
     ),
 )
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.example import Example
 
-__all__ = ["EXAMPLES"]
+__all__ = ["EXAMPLES", "TIED_TO_MORE"]
+
+TIED_TO_MORE: Final[Mapping[str, Any]] = {
+    "tied_head": True,
+    "head_name": "lm_head",
+    "embedding_name": "model.embed_tokens",
+    "modules": {"lm_head": ModuleInfo("Linear", 32000)},
+    "parameters": {"model.embed_tokens.weight": (32064, 64)},
+}
+"""A head tied to an embedding of more rows."""
 
 _LAYER: Final = "model.layers.*"
 _Q, _K, _V, _O = (f"{_LAYER}.self_attn.{name}_proj" for name in "qkvo")
@@ -80,11 +90,7 @@ EXAMPLES: Final = (
         "tie_word_embeddings: true, vocab_size: 32000, and a text_config with vocab_size: 32064",
         {
             "tp_plan": {"model.embed_tokens": "embedding_rowwise", "lm_head": "colwise_gather_output"},
-            "tied_head": True,
-            "head_name": "lm_head",
-            "embedding_name": "model.embed_tokens",
-            "modules": {"lm_head": ModuleInfo("Linear", 32000)},
-            "parameters": {"model.embed_tokens.weight": (32064, 64)},
+            **TIED_TO_MORE,
         },
     ),
     Example("TP009", "generic", "tp=16", "nodes of 8 devices", {"gpus_per_node": 8}),
