@@ -78,7 +78,7 @@ class _Walk(Targets):
         self.text = text
         self.classes = [] if text is None else text.lines_with(b"class ")
         self.function: FuncItem | None = None
-        self.scope: dict[str, str] = {}
+        self.scope: dict[str, Statement | str] = {}
 
     # --- statements
 
@@ -200,17 +200,17 @@ class _Walk(Targets):
     # --- scopes
 
     def define(self, function: FuncDef) -> None:
-        self.declare(function.name, f"def at {function.line}")
+        self.declare(function.name, function)
         self.enter(function)
 
     def decorate(self, decorated: Decorator) -> None:
-        self.declare(decorated.func.name, f"def at {decorated.func.line}")
+        self.declare(decorated.func.name, decorated)
         for decorator in decorated.decorators:
             self.search(decorator)
         self.enter(decorated.func)
 
     def overload(self, overloaded: OverloadedFuncDef) -> None:
-        self.declare(overloaded.name, f"def at {overloaded.line}")
+        self.declare(overloaded.name, overloaded)
         for item in (*overloaded.items, overloaded.impl):
             if isinstance(item, FuncDef):
                 self.enter(item)
@@ -236,7 +236,7 @@ class _Walk(Targets):
         self.owner, self.function, self.scope = outer
 
     def classify(self, cls: ClassDef) -> None:
-        self.declare(cls.name, f"class at {cls.line}")
+        self.declare(cls.name, cls)
         if cls.info:
             self.found.classes.append(cls.info)
         asked = cls.base_type_exprs
@@ -261,8 +261,8 @@ class _Walk(Targets):
         self.block(cls.defs)
         self.owner, self.function, self.scope = outer
 
-    def declare(self, name: str, target: str) -> None:
-        """A definition or an import: two of them under one name leave it open which one is meant."""
+    def declare(self, name: str, target: Statement | str) -> None:
+        """A definition, or the name of an import: two of them under one name leave it open which one is meant."""
         if self.scope.setdefault(name, target) != target:
             self.found.doubtful.add(name)
 

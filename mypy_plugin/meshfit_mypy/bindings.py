@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mypy.nodes import Expression, FuncItem, MypyFile, Statement, SymbolNode
 
+    from meshfit.mesh import MeshSpec
     from meshfit_mypy.texts import Text
 
 __all__ = [
@@ -62,6 +63,7 @@ class Bindings:
         rebound: globals that are written as attributes of the module.
         stars: modules whose names are imported with `*`.
         stored: variable -> paths of attributes, from its object on, that something is stored into.
+        meshes: variable -> the meshes that `carry` found it to be, and nothing else.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class Bindings:
         "attributes",
         "classes",
         "doubtful",
+        "meshes",
         "names",
         "open_globals",
         "rebound",
@@ -91,6 +94,7 @@ class Bindings:
         self.stars: list[str] = []
         self.stored: dict[SymbolNode, set[tuple[str, ...]]] = {}
         self.classes: list[TypeInfo] = []
+        self.meshes: dict[SymbolNode, tuple[MeshSpec, ...]] = {}
         self._text = text
         self._asked: set[object] = set()
         self._later: dict[FuncItem | ClassDef, Callable[[Any], None]] = {}
@@ -114,12 +118,12 @@ class Bindings:
             self._asked.update(new)
             self._look_at(sorted([line for name in new for line in text.lines_with(name.encode())]))
 
-    def learn_matches(self, pattern: re.Pattern[bytes]) -> None:
-        """Look into what holds a match of a pattern."""
+    def learn_at(self, search: Callable[[Text], list[re.Match[bytes]]]) -> None:
+        """Look into what holds a place that a search of the text finds."""
         text = self._text
-        if text is not None and self._later and pattern not in self._asked:
-            self._asked.add(pattern)
-            self._look_at(text.lines_of([match.start() for match in pattern.finditer(text.raw)]))
+        if text is not None and self._later and search not in self._asked:
+            self._asked.add(search)
+            self._look_at(text.lines_of([match.start() for match in search(text)]))
 
     def bound(self, node: SymbolNode) -> list[Binding] | None:
         """What is bound to a variable, in the order of the file; None: the file never mentions it."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mypy.nodes import Import, ImportFrom, MemberExpr, NameExpr, TypeAlias, Var
-from mypy.types import Instance, get_proper_type
+from mypy.nodes import IfStmt, Import, ImportFrom, MemberExpr, NameExpr, RaiseStmt, ReturnStmt, TypeAlias, Var, WithStmt
+from mypy.types import CallableType, Instance, get_proper_type
 
 if TYPE_CHECKING:
-    from mypy.nodes import Expression, MypyFile, SymbolNode
+    from mypy.nodes import Block, Expression, FuncDef, MypyFile, SymbolNode
 
     from meshfit_mypy.expressions import Reader
 
-__all__ = ["definition_of", "dotted_name"]
+__all__ = ["always_returns", "definition_of", "dotted_name"]
 
 
 def definition_of(callee: Expression) -> SymbolNode | None:
@@ -64,3 +64,20 @@ def _imported(name: str, tree: MypyFile) -> set[str]:
                 if name == (alias or module.partition(".")[0]):
                     found.add(module if alias else name)
     return found
+
+
+def always_returns(function: FuncDef) -> bool:
+    """Whether no call ends without a `return`, by the declared type, which mypy checks, or by the last statement."""
+    declared = function.type
+    if isinstance(declared, CallableType) and isinstance(get_proper_type(declared.ret_type), Instance):
+        return True
+    return _ends(function.body)
+
+
+def _ends(block: Block | None) -> bool:
+    last = block.body[-1] if block is not None and block.body else None
+    if isinstance(last, IfStmt):
+        return all(_ends(body) for body in last.body) and _ends(last.else_body)
+    if isinstance(last, WithStmt):
+        return False
+    return isinstance(last, (ReturnStmt, RaiseStmt))

@@ -12,14 +12,13 @@ from mypy.types import CallableType, Overloaded, TypeType
 from meshfit.errors import MeshError
 from meshfit.mesh import AXES
 from meshfit.rules.judge import judge
-from meshfit.rules.loading import load
+from meshfit.rules.loading import use_packages
 from meshfit.rules.registry import engine_names
 from meshfit_mypy.class_facts import validates
 from meshfit_mypy.expressions import Reader
 from meshfit_mypy.following import MOST
 from meshfit_mypy.meshes import possible_meshes
 from meshfit_mypy.models import Candidate, possible_models, pretrained_models
-from meshfit_mypy.speaking import refuse_mesh, speak
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +91,7 @@ def mesh_call(ctx: FunctionContext | MethodContext, plugin: MeshfitPlugin) -> Ty
         meshes = possible_meshes(call, reader, None) or ()
         for mesh in meshes:
             if isinstance(mesh, MeshError) and not _is_ill_typed(call, reader):
-                refuse_mesh(mesh, call, ctx.api)
+                _refuse(mesh, ctx)
                 return ctx.default_return_type
     return carry(ctx, reader, meshes)
 
@@ -127,7 +126,7 @@ def _judge_call(
     options = None if models is None else _options(ctx, reader)
     if models is not None and options is not None:
         given, engine, strict = options
-        models = tuple(Candidate(facts.replace(**given), granted) for facts, granted in models) if given else models
+        models = tuple(Candidate(m.facts.replace(**given), m.granted) for m in models) if given else models
         _judge(models, mesh, ctx, plugin, reader, engine=engine, strict=strict, notes_only=notes_only)
 
 
@@ -148,16 +147,23 @@ def _judge(
     refused = next((mesh for mesh in meshes if isinstance(mesh, MeshError)), None)
     if refused is not None:
         if not all(map(_speaks_itself, reader.sources(mesh) or ())):
-            refuse_mesh(refused, ctx.context, ctx.api)
+            _refuse(refused, ctx)
         return
-    load(plugin.settings.rule_packages)
+    use_packages(plugin.settings.rule_packages)
     reports = [_report(model, spec, engine, strict) for model, spec in product(models, meshes)]
-    if reports[0].violations:
+    if all(report.violations for report in reports):
         from meshfit_mypy.guards import guarded_axes
+        from meshfit_mypy.speaking import speak
 
         granted = guarded_axes(reader.tree, ctx.context.line)
         reports = [_without(granted, report) for report in reports] if granted else reports
-    speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)
+        speak(reports, plugin.settings.severity, ctx.context, ctx.api, notes_only=notes_only)
+
+
+def _refuse(error: MeshError, ctx: FunctionContext | MethodContext) -> None:
+    from meshfit_mypy.speaking import refuse_mesh
+
+    refuse_mesh(error, ctx.context, ctx.api)
 
 
 def _report(model: Candidate, mesh: Any, engine: str | None, strict: bool) -> Report:

@@ -29,7 +29,6 @@ from mypy.types import CallableType, ExtraAttrs, Instance, LiteralType, NoneType
 
 from meshfit.errors import MeshError
 from meshfit.mesh import AXES, MeshSpec
-from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.mesh_calls import UnreadableCall, mesh_of_call
 from meshfit_mypy.bindings import bindings_so_far, makes_fields
 from meshfit_mypy.callees import definition_of
@@ -76,6 +75,8 @@ def carry(
     elif meshes is None:
         meshes = possible_meshes(call, reader, made)
     text = _keep(reader.tree, node.fullname, meshes)
+    if text and is_frozen and isinstance(target, NameExpr):
+        reader.bindings.meshes[node] = _kept(text)
     if not text or not ctx.api.options.fine_grained_incremental or not isinstance(made, Instance):
         return ctx.default_return_type
     marked = _marked(made, text, ctx.api.named_generic_type("builtins.str", []))
@@ -198,14 +199,32 @@ def _text(tree: MypyFile, owner: str) -> str:
 
 def _rows(meshes: Iterable[MeshSpec | MeshError]) -> str | None:
     """The meshes as JSON; None where there are none, one is refused, or one holds what JSON does not."""
-    rows: list[Any] = []
+    rows = []
     for mesh in meshes:
         if isinstance(mesh, MeshError):
             return None
-        unknown = sorted(mesh.unknown) if isinstance(mesh, PartialMesh) else []
-        rows.append([{axis: mesh.size(axis) for axis in mesh.used}, unknown, mesh.engine, dict(mesh.settings)])
+        row = _plain_row(mesh) if type(mesh) is MeshSpec and not (mesh.engine or mesh.settings) else _partial_row(mesh)
+        if row is None:
+            return None
+        rows.append(row)
+    return f"[{', '.join(rows)}]" if rows else None
+
+
+@lru_cache(maxsize=64)
+def _plain_row(mesh: MeshSpec) -> str | None:
+    """Of sizes alone, by which meshes are equal."""
+    return _row(mesh, [])
+
+
+def _partial_row(mesh: MeshSpec) -> str | None:
+    from meshfit.partial_mesh import PartialMesh
+
+    return _row(mesh, sorted(mesh.unknown) if isinstance(mesh, PartialMesh) else [])
+
+
+def _row(mesh: MeshSpec, unknown: list[str]) -> str | None:
     try:
-        return json.dumps(rows) if rows else None
+        return json.dumps([{axis: mesh.size(axis) for axis in mesh.used}, unknown, mesh.engine, dict(mesh.settings)])
     except TypeError:
         return None
 
@@ -218,6 +237,8 @@ def _kept(text: str) -> tuple[MeshSpec, ...]:
 def _mesh(sizes: Mapping[str, int], unknown: list[str], engine: str | None, settings: Mapping[str, Any]) -> MeshSpec:
     known: dict[str, Any] = {f"{axis}_size": sizes[axis] for axis in AXES if axis in sizes}
     if unknown:
+        from meshfit.partial_mesh import PartialMesh
+
         return PartialMesh(unknown, **known, engine=engine, settings=settings)
     return MeshSpec(**known, engine=engine, settings=settings)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import CallExpr, ClassDef, DictExpr, FuncDef, IndexExpr, MemberExpr, NameExpr, StrExpr
 
@@ -22,21 +22,20 @@ if TYPE_CHECKING:
 
     from meshfit_mypy.texts import Text
 
-__all__ = ["SPELLED", "Write", "plain_name", "writes_of"]
+__all__ = ["Write", "plain_name", "spelled", "writes_of"]
 
-SPELLED: Final = re.compile(rf"\.({'|'.join(sorted(RELEVANT))})\b".encode())
-"""The attributes that facts rest on, read or written."""
+_ATTRIBUTE: Final = re.compile(rb"\.(\w+)")
+_RELEVANT: Final = frozenset(name.encode() for name in RELEVANT)
 _COMMON: Final = frozenset(name.encode() for name in RELEVANT if not name.startswith(("_", "supports_")))
 """Those that other objects have too, so that only writes of them are of interest."""
-_WRITTEN: Final = re.compile(
-    rf"[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(?:{'|'.join(sorted(MUTATORS))})\b)".encode(), re.MULTILINE
-)
-"""What follows an attribute that may be written."""
-_BY_NAME: Final = re.compile(rb"setattr|delattr|__dict__|\bvars\(")
+_WRITTEN: Final = re.compile(rb"[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(\w+))", re.MULTILINE)
+"""What follows an attribute that may be written: where it is a name, that of a method that changes it."""
+_MUTATORS: Final = frozenset(name.encode() for name in MUTATORS)
+_BY_NAME: Final = rb"setattr|delattr|__dict__|\bvars\("
 """What may write an attribute by a name that is computed."""
 
 
-class Write(NamedTuple):
+class Write:
     """An attribute that is written, or that `__init__` mentions.
 
     Args:
@@ -46,18 +45,25 @@ class Write(NamedTuple):
         outside: whether it stands outside the class that was asked for.
     """
 
-    line: int
-    holder: str
-    name: str | None
-    outside: bool = False
+    __slots__ = ("holder", "line", "name", "outside")
+
+    def __init__(self, line: int, holder: str, name: str | None, *, outside: bool = False) -> None:
+        self.line = line
+        self.holder = holder
+        self.name = name
+        self.outside = outside
 
 
-class _Scan(NamedTuple):
-    defs: list[Any]
-    writes: list[Write]
-    unseen: list[int]
-    """Lines of interest in bodies that mypy left out."""
-    classes: frozenset[str]
+class _Scan:
+    """The writes in a file, the names of its classes, and lines of interest in bodies that mypy left out."""
+
+    __slots__ = ("classes", "defs", "unseen", "writes")
+
+    def __init__(self, defs: list[Any], writes: list[Write], unseen: list[int], classes: frozenset[str]) -> None:
+        self.defs = defs
+        self.writes = writes
+        self.unseen = unseen
+        self.classes = classes
 
 
 _kept: Final[dict[str, _Scan]] = {}
@@ -81,7 +87,7 @@ def writes_of(tree: MypyFile | None, cls: ClassDef) -> Iterator[Write]:
             if write.name is not None or write.holder in ("self", "cls"):
                 yield write
         elif write.holder == cls.name or (write.name is not None and write.holder not in others):
-            yield write._replace(outside=True)
+            yield Write(write.line, write.holder, write.name, outside=True)
     if any(cls.line <= line <= last for line in scan.unseen):
         yield Write(cls.line, "self", None)
 
@@ -111,13 +117,23 @@ def _lines(known: Text | None) -> list[int] | None:
         return None
     text = known.raw
     starts = [
-        match.start()
-        for match in SPELLED.finditer(text)
-        if match[1] not in _COMMON or _WRITTEN.match(text, match.end()) is not None
+        match.start() for match in spelled(known) if match[1] not in _COMMON or _may_be_written(text, match.end())
     ]
     if b"attr" in text or b"__dict__" in text or b"vars(" in text:  # rare, and sooner told than searched
-        starts = sorted([*starts, *(match.start() for match in _BY_NAME.finditer(text))])
+        starts = sorted([*starts, *(match.start() for match in re.finditer(_BY_NAME, text))])
     return known.lines_of(starts) if starts else []
+
+
+def spelled(text: Text) -> list[re.Match[bytes]]:
+    """Where a text spells an attribute that facts rest on, read or written, with its dot."""
+    if text.spelled is None:
+        text.spelled = [match for match in _ATTRIBUTE.finditer(text.raw) if match[1] in _RELEVANT]
+    return text.spelled
+
+
+def _may_be_written(text: bytes, end: int) -> bool:
+    after = _WRITTEN.match(text, end)
+    return after is not None and (after[1] is None or after[1] in _MUTATORS)
 
 
 def _walk(body: list[Any], lines: list[int] | None, unseen: list[int]) -> Iterator[Write]:

@@ -6,7 +6,7 @@ The hook runs for every class, before names are bound.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
     ARG_STAR,
@@ -46,11 +46,11 @@ from meshfit_mypy.parts import parts, targets
 from meshfit_mypy.texts import keep, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mypy.nodes import Expression, MypyFile, Node, Statement
 
-__all__ = ["HANDS_ON", "KEY", "record"]
+__all__ = ["HANDS_ON", "KEY", "record", "recorded_classes"]
 
 KEY: Final = "meshfit"
 """Where in `TypeInfo.metadata` the summary lies."""
@@ -73,23 +73,23 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
     others = {} if tree is None else _of_file(tree)
     if others is None:
         return
-    recorded = others.get(cls) or _recorded(cls, tree)
     metadata = cls.info.metadata
-    metadata[KEY] = recorded.summary
     metadata.pop(HANDS_ON, None)
-    if recorded.hands_on:
-        metadata[HANDS_ON] = {_VALIDATE: True}
+    metadata.update(others.get(cls) or _recorded(cls, tree))
 
 
-class _Recorded(NamedTuple):
-    summary: dict[str, Any]
-    hands_on: bool
+def recorded_classes(tree: MypyFile) -> Iterator[tuple[ClassDef, Mapping[str, dict[str, Any]]]]:
+    """Each class at the top of a file that was just parsed, and the metadata that `record` will give it."""
+    classes = [node for node in tree.defs if type(node) is ClassDef]
+    if not classes or not _has_models(tree):
+        return ((node, {}) for node in classes)
+    return ((node, _recorded(node, tree)) for node in classes)
 
 
-_kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, _Recorded] | None]]] = {}
+_kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, dict[str, dict[str, Any]]] | None]]] = {}
 
 
-def _of_file(tree: MypyFile) -> dict[ClassDef, _Recorded] | None:
+def _of_file(tree: MypyFile) -> dict[ClassDef, dict[str, dict[str, Any]]] | None:
     """Every class at the top of a file, summarised when mypy comes to the first: all at once takes half the time.
 
     None for a file in which nothing has to do with models.
@@ -108,7 +108,7 @@ def _has_models(tree: MypyFile) -> bool:
     return text is None or any(word in text.raw for word in _LIBRARIES)
 
 
-def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
+def _recorded(cls: ClassDef, tree: MypyFile | None) -> dict[str, dict[str, Any]]:
     builder = SummaryBuilder(cls.name)
     if cls.decorators or cls.metaclass is not None:
         metaclass = None if cls.metaclass is None else plain_name(cls.metaclass)
@@ -121,9 +121,10 @@ def _recorded(cls: ClassDef, tree: MypyFile | None) -> _Recorded:
             builder.write_from_outside(write.name, by_name=write.holder == cls.name)
         else:
             builder.write(write.name)
-    summary = builder.finish()
-    hands_on = _VALIDATE in summary.names and any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body)
-    return _Recorded(summary.to_dict(), hands_on)
+    metadata = {KEY: builder.to_dict()}
+    if builder.binds(_VALIDATE) and any(type(node) is FuncDef and _hands_on(node) for node in cls.defs.body):
+        metadata[HANDS_ON] = {_VALIDATE: True}
+    return metadata
 
 
 def _hands_on(function: FuncDef) -> bool:

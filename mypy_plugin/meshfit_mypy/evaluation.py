@@ -25,10 +25,8 @@ from mypy.nodes import (
 )
 from mypy.types import LiteralType, NoneType, UnionType, get_proper_type
 
-from meshfit.readers.unknown import UNKNOWN
-from meshfit.readers.unknown_sizes import has_unknown
+from meshfit.readers.unknown import UNKNOWN, has_unknown
 from meshfit_mypy.bindings import makes_fields
-from meshfit_mypy.folding import fold, fold_call, fold_comparison, fold_unary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -156,10 +154,14 @@ def _merged(expr: DictExpr, values: tuple[object, ...]) -> object:
 
 
 def _operation(expr: OpExpr, reader: Reader) -> Iterable[object]:
+    from meshfit_mypy.folding import fold
+
     return [fold(expr.op, left, right) for left, right in reader.combinations((expr.left, expr.right))]
 
 
 def _unary(expr: UnaryExpr, reader: Reader) -> Iterable[object]:
+    from meshfit_mypy.folding import fold_unary
+
     return [fold_unary(expr.op, value) for value in reader.possible(expr.expr)]
 
 
@@ -168,6 +170,8 @@ def _comparison(expr: ComparisonExpr, reader: Reader) -> Iterable[object]:
 
 
 def _chained(operators: list[str], operands: tuple[object, ...]) -> object:
+    from meshfit_mypy.folding import fold_comparison
+
     steps = [
         fold_comparison(op, left, right) for op, left, right in zip(operators, operands, operands[1:], strict=False)
     ]
@@ -184,6 +188,8 @@ def _builtin(expr: CallExpr, reader: Reader) -> Iterable[object]:
 
 
 def _folded(callee: str, names: list[str | None], values: tuple[object, ...]) -> object:
+    from meshfit_mypy.folding import fold_call
+
     positional = [value for name, value in zip(names, values, strict=True) if name is None]
     return fold_call(callee, positional, {name: value for name, value in zip(names, values, strict=True) if name})
 

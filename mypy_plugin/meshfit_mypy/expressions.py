@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mypy.nodes import DictExpr, IntExpr, StrExpr
 
-from meshfit.readers.unknown import UNKNOWN
-from meshfit.readers.unknown_sizes import has_unknown
+from meshfit.readers.unknown import UNKNOWN, has_unknown
 from meshfit_mypy.evaluation import evaluated
 from meshfit_mypy.following import DEEPEST, MOST, Following, Unreadable, is_mutable
 

@@ -6,8 +6,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from meshfit.readers.unknown import UNKNOWN
-from meshfit.readers.unknown_sizes import has_unknown
+from meshfit.readers.unknown import UNKNOWN, has_unknown
 
 __all__ = ["fold", "fold_call", "fold_comparison", "fold_unary"]
 

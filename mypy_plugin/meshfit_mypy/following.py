@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
@@ -14,33 +13,29 @@ from mypy.nodes import (
     ConditionalExpr,
     DictExpr,
     FuncDef,
-    IfStmt,
     IndexExpr,
     ListExpr,
     MemberExpr,
     MypyFile,
     NameExpr,
     OpExpr,
-    RaiseStmt,
-    ReturnStmt,
     RevealExpr,
     SetExpr,
     SliceExpr,
     TupleExpr,
     TypeInfo,
     Var,
-    WithStmt,
 )
-from mypy.types import CallableType, Instance, get_proper_type
 
-from meshfit.readers.unknown_sizes import has_unknown
+from meshfit.readers.unknown import has_unknown
 from meshfit_mypy.bindings import ITEM, bindings_of, class_of
+from meshfit_mypy.callees import always_returns
 from meshfit_mypy.evaluation import CONSTANTS, enum_member, literals_of, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
-    from mypy.nodes import Block, Expression
+    from mypy.nodes import Expression
 
     from meshfit_mypy.bindings import Binding, Bindings
 
@@ -54,6 +49,21 @@ DEEPEST: Final = 40
 
 class Unreadable(Exception):  # noqa: N818 - a signal
     """Something that an expression may be is not known."""
+
+
+class _Complete:
+    __slots__ = ("_held", "_of")
+
+    def __init__(self, of: Following) -> None:
+        self._of = of
+        self._held = of.following, of.barred, of.passed
+
+    def __enter__(self) -> None:
+        following, barred, _ = self._held
+        self._of.following, self._of.barred, self._of.passed = set(), barred | following, []
+
+    def __exit__(self, *exception: object) -> None:
+        self._of.following, self._of.barred, self._of.passed = self._held
 
 
 class Following(ABC):
@@ -72,9 +82,9 @@ class Following(ABC):
         self.modules = modules
         self.told = told
         self._found: Bindings | None = None
-        self._following: set[Any] = set()
-        self._barred: set[Any] = set()
-        self._passed: list[tuple[Expression, bool]] = []
+        self.following: set[Any] = set()
+        self.barred: set[Any] = set()
+        self.passed: list[tuple[Expression, bool]] = []
         self._depth = 0
         self._renewed = False
 
@@ -104,15 +114,9 @@ class Following(ABC):
         symbol = info.get(expr.name) if info is not None else None
         return symbol.node if symbol is not None and isinstance(symbol.node, Var) else None
 
-    @contextmanager
-    def complete(self) -> Iterator[None]:
+    def complete(self) -> _Complete:
         """Whoever works on what a name may be needs all of it: a name that is being followed is unreadable here."""
-        held = self._following, self._barred, self._passed
-        self._barred, self._following, self._passed = self._barred | self._following, set(), []
-        try:
-            yield
-        finally:
-            self._following, self._barred, self._passed = held
+        return _Complete(self)
 
     # --- roots
 
@@ -154,7 +158,7 @@ class Following(ABC):
         if module and module != self.tree.fullname and not node.info:
             if found.bound(node):
                 raise Unreadable
-            self._passed.append((expr, False))
+            self.passed.append((expr, False))
             return [expr]
         bound = found.bound(node)
         if bound is None and not node.info:
@@ -164,7 +168,7 @@ class Following(ABC):
             return [expr]
         if not bound or (module and not node.info and self.is_open(node)):
             raise Unreadable
-        self._passed.append((expr, False))
+        self.passed.append((expr, False))
         return self._bound(node, bound)
 
     def _renew(self) -> Bindings:
@@ -184,11 +188,11 @@ class Following(ABC):
         return any(module is None or node.name in module.names for module in stars)
 
     def _bound(self, key: object, bindings: Iterable[Binding]) -> list[Expression]:
-        if key in self._barred:
+        if key in self.barred:
             raise Unreadable
-        if key in self._following:
+        if key in self.following:
             return []  # `x = x or y` adds nothing to what x may be
-        self._following.add(key)
+        self.following.add(key)
         try:
             roots: list[Expression] = []
             for value, steps in bindings:
@@ -197,7 +201,7 @@ class Following(ABC):
                 roots += self._stepped(value, steps)
             return roots
         finally:
-            self._following.discard(key)
+            self.following.discard(key)
 
     def _stepped(self, value: Expression, steps: tuple[int, ...]) -> list[Expression]:
         if not steps:
@@ -207,15 +211,15 @@ class Following(ABC):
             for step in steps:
                 self._take_apart(roots)
                 roots = [found for root in roots for item in self._items(root, step) for found in self.roots(item)]
-            passed = self._passed
-        self._passed += passed
+            passed = self.passed
+        self.passed += passed
         return roots
 
     def _take_apart(self, roots: list[Expression]) -> None:
         """Before an item of the roots is taken: nobody may have written to them."""
         if any(is_mutable(root) for root in roots) and self.is_written(inside=False):
             raise Unreadable
-        self._passed = [(expr, True) for expr, _ in self._passed]
+        self.passed = [(expr, True) for expr, _ in self.passed]
 
     def _items(self, root: Expression, step: int) -> list[Expression]:
         items = self.items(root)
@@ -257,8 +261,8 @@ class Following(ABC):
             wanted = self.possible(expr.index)
             picked = [item for root in roots for key in wanted for item in self._picked(root, key)]
             roots = [found for item in picked for found in self.roots(item)]
-            passed = self._passed
-        self._passed += passed
+            passed = self.passed
+        self.passed += passed
         return roots
 
     def _picked(self, root: Expression, key: object) -> list[Expression]:
@@ -290,7 +294,7 @@ class Following(ABC):
         if not isinstance(function, FuncDef) or function.fullname in self.told or not self.is_plain(function):
             return [expr]
         returned = self.bindings.returned(function)
-        if not returned or not _always_returns(function):
+        if not returned or not always_returns(function):
             return [expr]
         try:
             return self._bound(function, [(value, ()) for value in returned])  # a bare `return` is unreadable
@@ -331,7 +335,7 @@ class Following(ABC):
             if written:
                 raise Unreadable
             return [expr]
-        self._passed.append((expr, False))
+        self.passed.append((expr, False))
         return self._bound((info, expr.name), written)
 
     def written_on(self, info: TypeInfo, name: str) -> list[Binding] | None:
@@ -363,12 +367,12 @@ class Following(ABC):
 
     def is_written(self, *, inside: bool) -> bool:
         """Whether anything was stored through a name that was followed, or (`inside`) through an item of one."""
-        if not self._passed:
+        if not self.passed:
             return False
         from meshfit_mypy.writes import key_of, writes_of
 
         writes = writes_of(self.tree, anew=self._renewed)
-        for expr, taken_apart in self._passed:
+        for expr, taken_apart in self.passed:
             key = key_of(expr)
             if writes.reaches(key, writes.written) or ((inside or taken_apart) and writes.reaches(key, writes.opened)):
                 return True
@@ -380,20 +384,3 @@ def is_mutable(root: Expression) -> bool:
     if isinstance(root, CallExpr):
         return isinstance(root.callee, NameExpr) and root.callee.fullname in ("builtins.dict", "builtins.list")
     return isinstance(root, (ListExpr, DictExpr, SetExpr))
-
-
-def _always_returns(function: FuncDef) -> bool:
-    """Whether no call ends without a `return`, by the declared type, which mypy checks, or by the last statement."""
-    declared = function.type
-    if isinstance(declared, CallableType) and isinstance(get_proper_type(declared.ret_type), Instance):
-        return True
-    return _ends(function.body)
-
-
-def _ends(block: Block | None) -> bool:
-    last = block.body[-1] if block is not None and block.body else None
-    if isinstance(last, IfStmt):
-        return all(_ends(body) for body in last.body) and _ends(last.else_body)
-    if isinstance(last, WithStmt):
-        return False
-    return isinstance(last, (ReturnStmt, RaiseStmt))

@@ -11,6 +11,7 @@ from mypy.nodes import (
     CallExpr,
     FuncDef,
     IndexExpr,
+    NameExpr,
     TypeInfo,
 )
 from mypy.state import state
@@ -18,7 +19,6 @@ from mypy.types import AnyType, CallableType, NoneType, UnionType, get_proper_ty
 
 from meshfit.errors import MeshError
 from meshfit.mesh import AXES, MeshSpec
-from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.mesh_calls import (
     CONSTRUCTORS,
     DeviceMesh,
@@ -65,6 +65,9 @@ def possible_meshes(
     Returns:
         The meshes; a MeshError for a literal that is refused. None when not all of them are known.
     """
+    known = reader.bindings.meshes.get(expr.node) if isinstance(expr, NameExpr) and expr.node is not None else None
+    if known is not None:
+        return known
     try:
         values = _Meshes(reader, extra or {}).possible(expr)
     except UnreadableCall:
@@ -206,7 +209,7 @@ class _Meshes:
         made: list[Any] = []
         choices = [self.possible(call.args[0]), *(self.reader.possible(argument) for argument in call.args[1:])]
         for mesh, *sizes in self.combined(choices):
-            if not isinstance(mesh, MeshSpec) or isinstance(mesh, PartialMesh) or mesh.engine or UNKNOWN in sizes:
+            if type(mesh) is not MeshSpec or mesh.engine or UNKNOWN in sizes:
                 raise UnreadableCall
             asked: dict[str, Any] = {f"{axis}_size": mesh.size(axis) for axis in AXES}
             asked.update({name: size for name, size in zip(changed, sizes, strict=True) if name})

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import ARG_NAMED, ARG_POS, CallExpr, MemberExpr, NameExpr, RefExpr, SuperExpr, TypeInfo, Var
 from mypy.types import AnyType, CallableType, Instance, NoneType, ProperType, UnionType, get_proper_type
 
 from meshfit.errors import MeshfitError
 from meshfit.readers.class_summary import RELEVANT
-from meshfit.readers.unknown_sizes import has_unknown
+from meshfit.readers.unknown import has_unknown
 from meshfit_mypy.bindings import ANY, OPAQUE
 from meshfit_mypy.class_facts import facts_of_type, is_concrete, is_model, with_config
-from meshfit_mypy.class_writes import SPELLED
+from meshfit_mypy.class_writes import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ _HARMLESS: Final = frozenset(
 """Keywords of `from_pretrained` that change no fact; any other may override a value of the config."""
 
 
-class Candidate(NamedTuple):
+class Candidate:
     """A model that may reach the call.
 
     Args:
@@ -59,8 +59,11 @@ class Candidate(NamedTuple):
         granted: axes that an `isinstance(model, SupportsTP)` above the call has settled.
     """
 
-    facts: ModelFacts
-    granted: frozenset[str] = frozenset()
+    __slots__ = ("facts", "granted")
+
+    def __init__(self, facts: ModelFacts, granted: frozenset[str] = frozenset()) -> None:
+        self.facts = facts
+        self.granted = granted
 
 
 def possible_models(
@@ -102,7 +105,7 @@ def _is_written(info: TypeInfo, reader: Reader) -> bool:
     if info.module_name == reader.tree.fullname:
         return False
     found = reader.bindings
-    found.learn_matches(SPELLED)
+    found.learn_at(spelled)
     if any(_OPEN in found.attributes.get(name, ()) for name in (ANY, *RELEVANT)):
         return True
     written = (root for root, paths in found.stored.items() if any(path[0] in RELEVANT for path in paths))
@@ -144,7 +147,7 @@ def _stores(model: Expression, names: Iterable[str], reader: Reader) -> bool:
     if isinstance(model, CallExpr):
         return False
     found, wanted = reader.bindings, frozenset(names)
-    found.learn_matches(SPELLED)
+    found.learn_at(spelled)
     if not isinstance(model, NameExpr):
         paths = {path[1:] if root in found.selves else path for root, kept in found.stored.items() for path in kept}
         return any(not wanted.isdisjoint(path) for path in paths)

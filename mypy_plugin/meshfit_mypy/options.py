@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from mypy.errors import CompileError
 
@@ -28,16 +28,29 @@ USAGE: Final = """\
 """
 
 
-class Options(NamedTuple):
+class Options:
     """What the table says; see `USAGE`. Paths are absolute."""
 
-    parameters: bool = True
-    checks: bool = False
-    checkpoints: tuple[str, ...] = ()
-    constructors: dict[str, dict[str, str]] = {}  # noqa: RUF012 - a NamedTuple's default; never written to
-    rule_packages: tuple[str, ...] = ()
-    severity: dict[str, str] = {}  # noqa: RUF012 - as above
-    root: str = ""
+    __slots__ = ("checkpoints", "checks", "constructors", "parameters", "root", "rule_packages", "severity")
+
+    def __init__(
+        self,
+        *,
+        parameters: bool = True,
+        checks: bool = False,
+        checkpoints: tuple[str, ...] = (),
+        constructors: dict[str, dict[str, str]] | None = None,
+        rule_packages: tuple[str, ...] = (),
+        severity: dict[str, str] | None = None,
+        root: str = "",
+    ) -> None:
+        self.parameters = parameters
+        self.checks = checks
+        self.checkpoints = checkpoints
+        self.constructors = constructors or {}
+        self.rule_packages = rule_packages
+        self.severity = severity or {}
+        self.root = root
 
     def state(self) -> list[Any]:
         """What a cached verdict rests on: the options, and the content of the configs they name, JSON-able."""
@@ -167,12 +180,13 @@ def _check_rules(path: str, packages: list[str], severity: Iterable[str]) -> Non
     """Load the rules now, which a table that names any pays for: inside a hook it is too late to refuse one."""
     import warnings
 
-    from meshfit.rules.loading import load
+    from meshfit.rules.loading import load, use_packages
     from meshfit.rules.registry import all_rules
 
     with warnings.catch_warnings(record=True) as faults:
         warnings.simplefilter("always")
-        load(packages)
+        use_packages(packages)
+        load()
     for fault in faults:
         _refuse(path, "rule_packages", f"names what cannot be loaded: {fault.message}")
     known = {name for rule in all_rules() for name in (rule.code, rule.slug)}

@@ -6,19 +6,26 @@ import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
     from mypy.nodes import ClassDef, FuncItem, MypyFile, Statement
     from mypy.options import Options
 
-__all__ = ["Text", "distrust", "keep", "names_registry", "text_of"]
+__all__ = ["Text", "begin", "keep", "names_registry", "text_of"]
 
 _FEW: Final = 32
 """Files that are kept: those of one import cycle may be checked in turns."""
 
+_LONGEST: Final = 1 << 24
+"""Bytes of text that are kept: mypy shows all files when it has parsed them, and checks them later."""
+
 Kept = TypeVar("Kept")
 
-_kept: Final[dict[str, tuple[list[Statement], Text | None]]] = {}
+_kept: Final[dict[str, tuple[list[Statement] | None, Text | None]]] = {}
+_length: Final = [0]
+_renews: Final = [False]
+"""Whether mypy puts new statements into files it has, as the daemon does."""
 _shadowed: Final[set[str]] = set()
 _REGISTRY: Final = b"tp_plans"
 _registering: Final[dict[str, tuple[int, int, bool]]] = {}
@@ -30,13 +37,18 @@ class Text:
 
     Args:
         raw: the whole of it, its lines ended by line feeds.
+
+    Attributes:
+        last: the number of its last line.
+        spelled: for `class_writes.spelled`, which looks once.
     """
 
-    __slots__ = ("_last", "raw")
+    __slots__ = ("last", "raw", "spelled")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self._last = 0
+        self.last: int = raw.count(b"\n") + 1
+        self.spelled: list[re.Match[bytes]] | None = None
 
     def lines_with(self, word: bytes) -> list[int]:
         """The line of each occurrence of a word, counted from 1, ascending."""
@@ -64,18 +76,21 @@ class Text:
 
     def holds(self, node: FuncItem | ClassDef) -> bool:
         """Whether a function or class has its place in the text: what a plugin has made has none."""
-        if not self._last:
-            self._last = self.raw.count(b"\n") + 1
         last = node.end_line
-        return last is not None and 0 < node.line <= last <= self._last
+        return last is not None and 0 < node.line <= last <= self.last
 
 
 def text_of(tree: MypyFile) -> Text | None:
     """The text that mypy read for a file; None where it is not to be had."""
     kept = _kept.get(tree.fullname)
-    if kept is None or kept[0] is not tree.defs:
-        kept = (tree.defs, _read(tree.path))
-        keep(_kept, tree.fullname, kept)
+    statements = tree.defs if _renews[0] else None  # not held without need: mypy lets go of what it has checked
+    if kept is None or kept[0] is not statements:
+        text = _read(tree.path)
+        if _length[0] > _LONGEST:
+            _kept.clear()
+            _length[0] = 0
+        _length[0] += len(text.raw) if text is not None else 0
+        kept = _kept[tree.fullname] = (statements, text)
     return kept[1]
 
 
@@ -119,7 +134,9 @@ def keep(kept: dict[str, Kept], name: str, value: Kept) -> None:
     kept[name] = value
 
 
-def distrust(options: Options) -> None:
-    """Leave alone the files for which mypy reads others (`--shadow-file`)."""
+def begin(options: Options) -> None:
+    """Forget the texts of another run. Files for which mypy reads others (`--shadow-file`) are left alone."""
+    _kept.clear()
+    _length[0], _renews[0] = 0, options.fine_grained_incremental
     _shadowed.clear()
     _shadowed.update(path for path, _ in options.shadow_file or ())

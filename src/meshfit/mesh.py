@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from meshfit.errors import MeshError
+from meshfit.values import Value
 
 __all__ = ["AXES", "AXIS_WORDS", "MeshSpec"]
 
@@ -32,8 +33,8 @@ _NAMES: Final = {axis: f"{axis}_size" for axis in AXES}
 _DENSE: Final = ("pp", "dp_replicate", "dp_shard", "cp", "sp", "tp")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeshSpec:
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, eq=False, repr=False)
+class MeshSpec(Value):
     """Sizes of a device mesh, one per axis; 1 means the axis is not used.
 
     Args:
@@ -46,19 +47,31 @@ class MeshSpec:
         MeshError: a size is not an int >= 1 (`True`, `2.0` and `"2"` are not ints here).
     """
 
-    tp_size: int = 1
-    pp_size: int = 1
-    cp_size: int = 1
-    ep_size: int = 1
-    dp_shard_size: int = 1
-    dp_replicate_size: int = 1
-    sp_size: int = 1
-    engine: str | None = field(default=None, compare=False)
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False, repr=False)
+    tp_size: int
+    pp_size: int
+    cp_size: int
+    ep_size: int
+    dp_shard_size: int
+    dp_replicate_size: int
+    sp_size: int
+    engine: str | None = field(compare=False)
+    settings: Mapping[str, Any] = field(repr=False)
 
-    def __post_init__(self) -> None:
-        for name in _NAMES.values():
-            size = getattr(self, name)
+    def __init__(
+        self,
+        *,
+        tp_size: int = 1,
+        pp_size: int = 1,
+        cp_size: int = 1,
+        ep_size: int = 1,
+        dp_shard_size: int = 1,
+        dp_replicate_size: int = 1,
+        sp_size: int = 1,
+        engine: str | None = None,
+        settings: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        sizes = (tp_size, pp_size, cp_size, ep_size, dp_shard_size, dp_replicate_size, sp_size)
+        for name, size in zip(_NAMES.values(), sizes, strict=True):
             if type(size) is not int:
                 raise MeshError(
                     f"{name} must be an int >= 1, got {size!r} ({type(size).__name__}); write {name}=1 to "
@@ -66,6 +79,11 @@ class MeshSpec:
                 )
             if size < 1:
                 raise MeshError(f"{name} must be >= 1, got {size}; write {name}=1 to leave the axis unused")
+            object.__setattr__(self, name, size)
+        self._fill(engine=engine, settings=settings)
+
+    def __hash__(self) -> int:
+        return hash(tuple([getattr(self, name) for name in _NAMES.values()]))
 
     def __reduce__(self) -> tuple[Callable[..., MeshSpec], tuple[dict[str, Any]]]:
         """Copied and pickled by value: a read-only view of a mapping cannot be."""

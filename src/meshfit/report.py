@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from meshfit.errors import MeshfitError
 from meshfit.facts import Origin
 from meshfit.mesh import MeshSpec
+from meshfit.values import Value
 
 if TYPE_CHECKING:
     from meshfit.evidence import Evidence
@@ -48,8 +49,7 @@ _SENTENCES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
+class Violation(NamedTuple):
     """One rule broken by one mesh.
 
     Args:
@@ -99,8 +99,8 @@ class UnknownFact(NamedTuple):
     code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, eq=False, repr=False)
+class Report(Value):
     """The verdict on one target and one mesh.
 
     `ok` means no violation of severity error. It does not mean that everything was known: see `unknown`.
@@ -109,11 +109,25 @@ class Report:
     target: str
     mesh: MeshSpec
     engine: str
-    violations: tuple[Violation, ...] = ()
-    unknown: tuple[UnknownFact, ...] = ()
-    versions: Mapping[str, str] = field(default_factory=dict)
-    evidence: tuple[Evidence, ...] = ()
+    violations: tuple[Violation, ...]
+    unknown: tuple[UnknownFact, ...]
+    versions: Mapping[str, str]
+    evidence: tuple[Evidence, ...]
     """Proofs by execution of this class and structure on axes that the mesh uses, whatever they showed."""
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        mesh: MeshSpec,
+        engine: str,
+        violations: tuple[Violation, ...] = (),
+        unknown: tuple[UnknownFact, ...] = (),
+        versions: Mapping[str, str] | None = None,
+        evidence: tuple[Evidence, ...] = (),
+    ) -> None:
+        self._fill(target=target, mesh=mesh, engine=engine, violations=violations, unknown=unknown)
+        self._fill(versions={} if versions is None else versions, evidence=evidence)
 
     @property
     def ok(self) -> bool:
@@ -142,7 +156,7 @@ class Report:
 
     def strict(self) -> Report:
         """The same report with every warning promoted to an error."""
-        return replace(self, violations=tuple(replace(v, severity=Severity.ERROR) for v in self.violations))
+        return replace(self, violations=tuple(v._replace(severity=Severity.ERROR) for v in self.violations))
 
     def raise_if_any(self) -> Report:
         """Raise `UnsupportedMeshError` when the mesh is refused; return the report otherwise."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from tests.readers.flow_models import build
 
-from meshfit.facts import Conversion
 from meshfit.readers.source.conversions import conversions_of, model_conversions
 from meshfit.readers.source.index import Package, find_package
+from meshfit.structure import Conversion
 
 MAPPING = """
 _MODEL_TO_CONVERSION_PATTERN = {

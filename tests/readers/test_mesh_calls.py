@@ -108,10 +108,10 @@ def test_the_parameters_are_those_of_the_installed_packages() -> None:
     from accelerate.parallelism_config import ParallelismConfig
     from transformers.distributed.configuration_utils import DistributedConfig
 
-    from meshfit.readers import mesh_calls
+    from meshfit.readers import mesh_makers
 
-    assert tuple(field.name for field in fields(DistributedConfig)) == mesh_calls._DISTRIBUTED_CONFIG
-    assert tuple(field.name for field in fields(ParallelismConfig)) == mesh_calls._PARALLELISM_CONFIG
+    assert tuple(field.name for field in fields(DistributedConfig)) == mesh_makers._DISTRIBUTED_CONFIG
+    assert tuple(field.name for field in fields(ParallelismConfig)) == mesh_makers._PARALLELISM_CONFIG
 
 
 @pytest.mark.torch

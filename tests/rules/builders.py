@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from meshfit.facts import Conversion, ModelFacts, ModuleInfo
+from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
+from meshfit.structure import Conversion, ModuleInfo
 
 HEADS = ("num_attention_heads", 8)
 KV_HEADS = ("num_key_value_heads", 4)

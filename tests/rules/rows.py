@@ -8,7 +8,7 @@ from typing import Any
 
 from builders import EP_PLAN, EXPERTS, LAYER, MODULES, PARAMETERS, TP_PLAN, without
 
-from meshfit.facts import Conversion, ModuleInfo
+from meshfit.structure import Conversion, ModuleInfo
 
 Q, OUT = (f"{LAYER}.self_attn.{name}_proj" for name in ("q", "o"))
 NORM = f"{LAYER}.self_attn.q_norm"

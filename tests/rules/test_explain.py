@@ -9,11 +9,12 @@ import pytest
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
+from meshfit.report import Consequence, Severity
 from meshfit.rules import explain
 from meshfit.rules.example import Example, broken, example_of, examples
 from meshfit.rules.explain import explanation, judged_under, rule_page, rule_table, rule_text, to_dict
 from meshfit.rules.judge import judge
-from meshfit.rules.registry import Rule, all_rules, find_rules
+from meshfit.rules.registry import Judge, Rule, all_rules, find_rules
 
 PAGE = Path(__file__).parents[2] / "docs" / "rules.md"
 ALWAYS = frozenset({"PP004"})
@@ -22,6 +23,11 @@ ALWAYS = frozenset({"PP004"})
 
 def _named(rule: Rule) -> str:
     return f"{rule.code}-{rule.engines[0]}"
+
+
+def _foreign(judge: Judge) -> Rule:
+    """A rule of another package."""
+    return Rule("XX001", "x", "mesh", ("generic",), Consequence.LATE, Severity.ERROR, False, judge)
 
 
 def test_the_page_is_what_the_registry_tells() -> None:
@@ -88,7 +94,7 @@ def test_a_rule_that_cites_nothing_has_no_page(monkeypatch: pytest.MonkeyPatch) 
         """Only a formula."""
         return ()
 
-    bare = all_rules()[0]._replace(code="XX001", slug="x", judge=judge_nothing)
+    bare = _foreign(judge_nothing)
     assert explanation(bare)[:3] == ("Only a formula.", "", "")
     assert "why" not in rule_text([bare])
     monkeypatch.setattr(explain, "all_rules", lambda: (bare,))
@@ -105,7 +111,7 @@ def test_an_example_that_breaks_nothing_is_no_example() -> None:
 
 def test_a_rule_of_another_package_may_have_no_example() -> None:
     """It is then told without one."""
-    foreign = all_rules()[0]._replace(code="XX001", slug="x")
+    foreign = _foreign(all_rules()[0].judge)
     assert example_of(foreign) is None
     assert "it says" not in rule_text([foreign])
     assert to_dict(foreign)["example"] is None

@@ -6,10 +6,10 @@ import pytest
 from builders import EP_PLAN, EXPERTS, LAYER, PARAMETERS, TP_PLAN, facts, mesh
 from hypothesis import given, strategies as st
 
-from meshfit.facts import Conversion
 from meshfit.rules import plans
 from meshfit.rules.conversions import broken_conversions
 from meshfit.rules.plans import Cut, cuts, style_of
+from meshfit.structure import Conversion
 
 names = st.lists(st.sampled_from(["model", "layers", "*", "mlp", "up_proj", "weight"]), min_size=1, max_size=5).map(
     ".".join

@@ -13,7 +13,7 @@ from builders import facts, mesh
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Consequence, Severity
-from meshfit.rules import loading, registry
+from meshfit.rules import entry_points, loading, registry
 from meshfit.rules.judge import judge
 from meshfit.rules.registry import Finding, Rule, add_rule, all_rules, engine_names, find_rules, rules_for
 
@@ -50,8 +50,9 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registry: None) -> Iterator[Path]:
     """A folder on `sys.path` for a made-up distribution, and a loader that has not looked yet."""
-    monkeypatch.setattr(loading, "_state", {"begun": False, "loaded": False})
-    monkeypatch.setattr(loading, "BUILT_IN", ())
+    monkeypatch.setattr(loading, "_others", {"packages": None, "begun": False})
+    monkeypatch.setattr(loading, "_loaded", set())
+    monkeypatch.setattr(loading, "BUILT_IN", {})
     monkeypatch.syspath_prepend(tmp_path)
     _forget()
     yield tmp_path
@@ -61,8 +62,8 @@ def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_registr
 
 
 def _forget() -> None:
-    loading.advertised.cache_clear()
-    loading._entry_point_files.cache_clear()
+    entry_points.advertised.cache_clear()
+    entry_points._entry_point_files.cache_clear()
 
 
 def _advertise(folder: Path, text: str) -> None:
@@ -159,7 +160,34 @@ def test_distributions_without_rules_cost_no_import(other_package: Path) -> None
     """An entry point of another group is not touched."""
     _advertise(other_package, "[console_scripts]\nx = other_absent:main\n")
     assert judge(facts(), mesh("tp=2"), engine="generic").ok
-    assert loading.advertised("meshfit.rules") == ()
+    assert entry_points.advertised("meshfit.rules") == ()
+
+
+def test_a_verdict_waits_for_the_modules_that_have_a_rule_for_it_alone() -> None:
+    """The table of modules says of each what its rules say."""
+    declared: dict[str, set[tuple[str, str]]] = {}
+    for rule in all_rules():
+        module = rule.judge.__module__.rpartition(".")[2]
+        declared.setdefault(module, set()).update((engine, rule.axis) for engine in rule.engines)
+    assert declared.keys() == loading.BUILT_IN.keys()
+    for module, (axes, engines) in loading.BUILT_IN.items():
+        assert engines is None or {engine for engine, _ in declared[module]} == set(engines), module
+        assert axes is None or {axis for _, axis in declared[module]} == set(axes), module
+
+
+def test_rules_asked_for_one_axis_are_those_asked_for_all() -> None:
+    """In whatever order a process comes to ask."""
+    code = (
+        "import sys\n"
+        "from meshfit.mesh import AXES\n"
+        "from meshfit.rules.registry import ENGINES, all_rules, rules_for\n"
+        "asked = [(e, a) for e in ENGINES for a in (*AXES, 'mesh')][:: int(sys.argv[1])]\n"
+        "found = [[r.code for r in rules_for(*one)] for one in asked]\n"
+        "print(found == [[r.code for r in all_rules() if r.axis == a and e in r.engines] for e, a in asked])"
+    )
+    for step in ("1", "-1", "5"):
+        done = subprocess.run([sys.executable, "-c", code, step], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["True"]
 
 
 def test_threads_that_ask_first_see_every_rule() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from builders import LAYER, MODULES, facts, mesh
 from hypothesis import given, strategies as st
 
-from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.judge import judge
 from meshfit.rules.sizes import common_divisors, divisors, one_of
+from meshfit.structure import Conversion, ModuleInfo
 
 sizes = st.integers(2, 64)
 counts = st.integers(1, 96)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from meshfit.crashes.pattern import Read, Reading, Scene
-from meshfit.facts import ModuleInfo
+from meshfit.structure import ModuleInfo
 
 __all__ = [
     "broadcast_by_cp",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from meshfit.errors import PlanError
 from meshfit.facts import FACTS, ModelFacts
@@ -74,7 +74,7 @@ class Ancestor:
         self.is_shipped: bool = self.package == "transformers"
 
 
-class Shipped(NamedTuple):
+class Shipped:
     """The nearest class of transformers that a class derives from.
 
     Args:
@@ -84,9 +84,12 @@ class Shipped(NamedTuple):
             the user's.
     """
 
-    facts: ModelFacts
-    has: Callable[[str], bool]
-    planless: frozenset[str] = frozenset()
+    __slots__ = ("facts", "has", "planless")
+
+    def __init__(self, facts: ModelFacts, has: Callable[[str], bool], planless: frozenset[str] = frozenset()) -> None:
+        self.facts: ModelFacts = facts
+        self.has: Callable[[str], bool] = has
+        self.planless: frozenset[str] = planless
 
 
 def planless_config(mro: Sequence[Ancestor], *, complete: bool = True) -> frozenset[str]:

@@ -124,25 +124,9 @@ class ClassSummary:
         self.declared: dict[str, bool] | None = None if declared is None else dict(declared)
         self.opaque: bool = opaque
 
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON holds it; what is empty is left out."""
-        found: dict[str, Any] = {"name": self.name}
-        for key in ("unknown", "by_instance", "names"):
-            if getattr(self, key):
-                found[key] = sorted(getattr(self, key))
-        if self.values:
-            found["values"] = self.values
-        if self.forward is not None:
-            found["forward"] = list(self.forward)
-        if self.declared is not None:
-            found["declared"] = self.declared
-        if self.opaque:
-            found["opaque"] = True
-        return found
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ClassSummary:
-        """The summary that `to_dict` gave."""
+        """The summary that a builder's `to_dict` gave."""
         return cls(**data)
 
 
@@ -186,6 +170,10 @@ class SummaryBuilder:
             self._unknown.add(name)
         else:
             self._values[name] = kept
+
+    def binds(self, name: str) -> bool:
+        """Whether the body has bound a name so far."""
+        return name in self._names
 
     def mention(self, name: str) -> None:
         """The body binds a name of which nothing else matters: see `TELLING`."""
@@ -260,16 +248,26 @@ class SummaryBuilder:
 
     def finish(self) -> ClassSummary:
         """The summary."""
-        return ClassSummary(
-            self.name,
-            values=self._values,
-            unknown=self._unknown,
-            by_instance=self._by_instance,
-            names=self._names,
-            forward=self._forward,
-            declared=self._declared,
-            opaque=self._opaque,
-        )
+        return ClassSummary.from_dict(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as JSON holds it; what is empty is left out."""
+        found: dict[str, Any] = {"name": self.name}
+        if self._unknown:
+            found["unknown"] = sorted(self._unknown)
+        if self._by_instance:
+            found["by_instance"] = sorted(self._by_instance)
+        if self._names:
+            found["names"] = sorted(self._names)
+        if self._values:
+            found["values"] = self._values
+        if self._forward is not None:
+            found["forward"] = self._forward
+        if self._declared is not None:
+            found["declared"] = self._declared
+        if self._opaque:
+            found["opaque"] = True
+        return found
 
     def _forget(self, name: str) -> None:
         self._values.pop(name, None)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from meshfit.errors import TargetError
-from meshfit.facts import ModuleInfo
 from meshfit.readers.attributes import ABSENT, attribute, class_attribute
 from meshfit.readers.layer_names import wildcard
 from meshfit.readers.wrappers import derives_from, model_class
+from meshfit.structure import ModuleInfo
 
 __all__ = [
     "base_model",

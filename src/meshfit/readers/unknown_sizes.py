@@ -8,18 +8,9 @@ from typing import Any
 from meshfit.mesh import AXES, MeshSpec
 from meshfit.partial_mesh import PartialMesh
 from meshfit.readers.spellings import ALIASES, SETTINGS
-from meshfit.readers.unknown import UNKNOWN
+from meshfit.readers.unknown import has_unknown
 
-__all__ = ["axis_of", "has_unknown", "read_partly", "with_family", "with_unknown"]
-
-
-def has_unknown(value: object) -> bool:
-    """Whether a value, or anything in it, is unknown."""
-    if isinstance(value, (list, tuple)):
-        return any(has_unknown(item) for item in value)
-    if isinstance(value, dict):
-        return any(has_unknown(item) for pair in value.items() for item in pair)
-    return value is UNKNOWN
+__all__ = ["axis_of", "read_partly", "with_family", "with_unknown"]
 
 
 def read_partly(

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from meshfit.facts import Conversion
 from meshfit.rules.plans import Cut
+from meshfit.structure import Conversion
 
 __all__ = ["broken_conversions", "merged_lists"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 
 from meshfit.errors import MissingFact
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
 from meshfit.report import Report, Severity, UnknownFact, Violation
-from meshfit.rules.proofs import refuted
 from meshfit.rules.registry import Finding, Rule, rules_for
 from meshfit.rules.sizes import one_of
 
@@ -76,12 +74,14 @@ def run_rule(rule: Rule, facts: ModelFacts, mesh: MeshSpec) -> list[Violation | 
     """
     found: list[Violation | UnknownFact] = []
     try:
-        if rule.size_free and rule.severity is Severity.ERROR and refuted(facts, rule, mesh):
-            return found
         for finding in rule.judge(facts, mesh):
             found.append(_violation(rule, facts, mesh, finding))  # noqa: PERF401 - those before a missing fact stay
     except MissingFact as missing:
         found.append(UnknownFact(rule.axis, missing.name, rule.code))
+    if found and rule.size_free and rule.severity is Severity.ERROR and facts.knows("executed"):
+        from meshfit.rules.proofs import refuted
+
+        return [] if refuted(facts, rule, mesh) else found
     return found
 
 
@@ -119,9 +119,9 @@ def _advised(found: Violation, rules: tuple[Rule, ...], facts: ModelFacts, mesh:
         if size == 1 or not _is_refused(rules, facts, mesh.with_size(found.axis, size))
     ]
     if not working:
-        return replace(found, alternatives=())
+        return found._replace(alternatives=())
     use = f"use {found.axis}_size {one_of(working)}"
-    return replace(found, alternatives=tuple(working), help=f"{use}, or {found.help}" if found.help else use)
+    return found._replace(alternatives=tuple(working), help=f"{use}, or {found.help}" if found.help else use)
 
 
 def _is_refused(rules: tuple[Rule, ...], facts: ModelFacts, mesh: MeshSpec) -> bool:

@@ -1,93 +1,96 @@
-"""Loads the rules: meshfit's own, then those that installed packages advertise as entry points.
-
-`importlib.metadata` costs more than a whole verdict, so the entry points are read here from the `entry_points.txt`
-files on `sys.path`, and only in the path that judges.
-"""
+"""Loads the rules: meshfit's own, as verdicts need them, then those that installed packages advertise."""
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from threading import RLock
 from types import MappingProxyType, ModuleType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from meshfit.rules.registry import Rule, add_rule
 
-__all__ = ["EntryPoint", "RuleLoadWarning", "advertised", "load", "load_own"]
+if TYPE_CHECKING:
+    from meshfit.rules.entry_points import EntryPoint
 
-BUILT_IN: Final = (
-    "world",
-    "compose",
-    "fsdp",
-    "tensor",
-    "sharding",
-    "pipeline",
-    "context",
-    "expert",
-    "packing",
-    "seed",
-    "declared",
-    "executed",
-)
-"""The modules of this package that declare rules, but for those of `OWN`."""
+__all__ = ["RuleLoadWarning", "load", "use_packages"]
 
-OWN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"torchtitan": ("torchtitan",), "megatron": ("megatron", "megatron_pipeline"), "vllm": ("vllm",)}
+
+_OF_NEMO: Final = ("generic", "nemo")
+
+BUILT_IN: Final[Mapping[str, tuple[tuple[str, ...] | None, tuple[str, ...] | None]]] = MappingProxyType(
+    {
+        "world": (("mesh", "tp"), None),
+        "compose": (("dp_shard", "dp_replicate", "ep", "pp"), ("transformers", "nemo")),
+        "fsdp": (("dp_shard", "dp_replicate"), ("transformers",)),
+        "tensor": (("tp",), None),
+        "sharding": (("tp",), ("transformers",)),
+        "pipeline": (("pp",), None),
+        "context": (("cp", "sp"), None),
+        "expert": (("ep",), None),
+        "packing": (("mesh", "cp", "ep"), None),
+        "seed": (("tp", "pp", "cp", "ep"), _OF_NEMO),
+        "declared": (("tp", "pp", "cp", "ep"), _OF_NEMO),
+        "executed": (None, ("transformers", "accelerate")),
+        "torchtitan": (None, ("torchtitan",)),
+        "megatron": (None, ("megatron",)),
+        "megatron_pipeline": (None, ("megatron",)),
+        "vllm": (None, ("vllm",)),
+    }
 )
-"""Engine -> the modules with rules of it alone, which no verdict under another engine has to wait for."""
+"""The modules of this package that declare rules, with the axes and the engines that they have rules for; None: any."""
 
 
 class RuleLoadWarning(UserWarning):
     """Rules of another package could not be loaded; its verdicts are missing from the report."""
 
 
-class EntryPoint(NamedTuple):
-    """One line of an `entry_points.txt`: `name = target`, and the distribution whose folder holds it."""
-
-    name: str
-    target: str
-    distribution: str
-
-
-_state = {"begun": False, "loaded": False}
+_others: Final[dict[str, Any]] = {"packages": None, "begun": False}
+_loaded: Final[set[tuple[str | None, str | None]]] = set()
 _loading: Final = RLock()
 
 
-def load(packages: Sequence[str] | None = None) -> None:
-    """Load the rules once, but those of `OWN`. A package whose rules fail to load is named in a `RuleLoadWarning`.
+def use_packages(packages: Sequence[str]) -> None:
+    """Take further rules from these modules, which declare them when they are imported, not from what is installed."""
+    _others["packages"] = packages
 
-    Another thread waits until all are there; rules that ask while they are loaded see those that came before them.
+
+def load(engine: str | None = None, axis: str | None = None) -> None:
+    """Load the rules that an engine has for an axis, once; where other packages add rules, every one.
+
+    A package whose rules fail to load is named in a `RuleLoadWarning`. Another thread waits until all are there; rules
+    that ask while they are loaded see those that came before them.
 
     Args:
-        packages: modules that declare rules when they are imported, instead of what installed packages advertise.
+        engine: None for every engine.
+        axis: None for every axis.
     """
-    if _state["loaded"]:
+    if (engine, axis) in _loaded:
         return
     with _loading:
-        if _state["begun"]:
-            return
-        _state["begun"] = True
-        for name in BUILT_IN:
-            import_module(f"meshfit.rules.{name}")
-        entries = advertised("meshfit.rules") if packages is None else [EntryPoint(p, p, p) for p in packages]
-        if entries:
-            load_own()  # a package that takes one of their codes is the one to be left out
+        entries = [] if _others["begun"] else _entries()
+        whole = bool(entries)  # a package that takes one of meshfit's codes is the one to be left out
+        for name, (axes, engines) in BUILT_IN.items():
+            if whole or (_is_of(axis, axes) and _is_of(engine, engines)):
+                import_module(f"meshfit.rules.{name}")
+        _others["begun"] = True
         for entry in entries:
             _load_entry(entry)
-        _state["loaded"] = True
+        _loaded.add((engine, axis))
 
 
-def load_own(engine: str | None = None) -> None:
-    """Load the rules that `engine` alone enforces; of every engine for None."""
-    for owner, modules in OWN.items():
-        if engine in (None, owner):
-            for name in modules:
-                import_module(f"meshfit.rules.{name}")
+def _is_of(asked: str | None, known: tuple[str, ...] | None) -> bool:
+    return asked is None or known is None or asked in known
+
+
+def _entries() -> Sequence[EntryPoint]:
+    named: Sequence[str] | None = _others["packages"]
+    if named is not None and not named:
+        return ()
+    from meshfit.rules.entry_points import EntryPoint, advertised
+
+    return advertised("meshfit.rules") if named is None else [EntryPoint(name, name, name) for name in named]
 
 
 def _load_entry(entry: EntryPoint) -> None:
@@ -125,46 +128,3 @@ def _register(found: object) -> None:
         if not isinstance(rule, Rule):
             raise TypeError(f"expected meshfit.rules.registry.Rule, got {rule!r}")
         add_rule(rule)
-
-
-@lru_cache(maxsize=8)
-def advertised(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of `group` among the installed distributions, the first found of each name and distribution."""
-    found: dict[tuple[str, str], EntryPoint] = {}
-    for distribution, text in _entry_point_files():
-        for name, target in _section(text, group):
-            found.setdefault((distribution, name), EntryPoint(name, target, distribution))
-    return tuple(sorted(found.values()))
-
-
-@lru_cache(maxsize=1)
-def _entry_point_files() -> tuple[tuple[str, str], ...]:
-    """(distribution, text) of each `entry_points.txt` that names a group of meshfit."""
-    found = []
-    for place in dict.fromkeys(sys.path):
-        try:
-            folders = [e.path for e in os.scandir(place or ".") if e.name.endswith((".dist-info", ".egg-info"))]
-        except OSError:
-            continue
-        for folder in sorted(folders):
-            try:
-                with open(os.path.join(folder, "entry_points.txt"), "rb") as file:  # noqa: PTH118, PTH123 - twice as fast
-                    raw = file.read()
-            except OSError:
-                continue
-            if b"meshfit." in raw:
-                distribution = os.path.basename(folder).partition("-")[0]  # noqa: PTH119 - as above
-                found.append((distribution, raw.decode("utf-8", "replace")))
-    return tuple(found)
-
-
-def _section(text: str, group: str) -> Iterator[tuple[str, str]]:
-    """The (name, target) lines below `[group]`."""
-    current = ""
-    for line in text.splitlines():
-        stripped = line.strip()
-        if stripped.startswith("["):
-            current = stripped.strip("[]").strip()
-        elif current == group and "=" in stripped and not stripped.startswith(("#", ";")):
-            name, _, target = stripped.partition("=")
-            yield name.strip(), target.partition("[")[0].strip()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.example import Example
 from meshfit.rules.tensor_examples import TIED_TO_MORE
+from meshfit.structure import Conversion, ModuleInfo
 
 __all__ = ["EXAMPLES"]
 

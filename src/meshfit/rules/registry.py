@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from meshfit.facts import ModelFacts, Origin
 from meshfit.mesh import AXES, MeshSpec
@@ -16,7 +16,7 @@ ENGINES: Final = ("generic", "nemo", "transformers", "accelerate", "torchtitan",
 """The engines meshfit knows, in the order help texts list them."""
 
 
-class Finding(NamedTuple):
+class Finding:
     """What a rule yields: the part of a violation that the rule itself knows.
 
     Args:
@@ -28,18 +28,29 @@ class Finding(NamedTuple):
         consequence: where it differs from the rule's own.
     """
 
-    message: str
-    help: str
-    alternatives: tuple[int, ...] = ()
-    facts: tuple[str, ...] = ()
-    origins: tuple[Origin, ...] = ()
-    consequence: Consequence | None = None
+    __slots__ = ("alternatives", "consequence", "facts", "help", "message", "origins")
+
+    def __init__(
+        self,
+        message: str,
+        help: str,  # noqa: A002 - as the violation has it
+        alternatives: tuple[int, ...] = (),
+        facts: tuple[str, ...] = (),
+        origins: tuple[Origin, ...] = (),
+        consequence: Consequence | None = None,
+    ) -> None:
+        self.message: str = message
+        self.help: str = help
+        self.alternatives: tuple[int, ...] = alternatives
+        self.facts: tuple[str, ...] = facts
+        self.origins: tuple[Origin, ...] = origins
+        self.consequence: Consequence | None = consequence
 
 
 Judge = Callable[[ModelFacts, MeshSpec], Iterable[Finding]]
 
 
-class Rule(NamedTuple):
+class Rule:
     """A judgement with its identity.
 
     Args:
@@ -52,14 +63,27 @@ class Rule(NamedTuple):
         judge: `(facts, mesh) -> findings`, pure.
     """
 
-    code: str
-    slug: str
-    axis: str
-    engines: tuple[str, ...]
-    consequence: Consequence
-    severity: Severity
-    size_free: bool
-    judge: Judge
+    __slots__ = ("axis", "code", "consequence", "engines", "judge", "severity", "size_free", "slug")
+
+    def __init__(
+        self,
+        code: str,
+        slug: str,
+        axis: str,
+        engines: tuple[str, ...],
+        consequence: Consequence,
+        severity: Severity,
+        size_free: bool,
+        judge: Judge,
+    ) -> None:
+        self.code: str = code
+        self.slug: str = slug
+        self.axis: str = axis
+        self.engines: tuple[str, ...] = engines
+        self.consequence: Consequence = consequence
+        self.severity: Severity = severity
+        self.size_free: bool = size_free
+        self.judge: Judge = judge
 
     @property
     def doc(self) -> str:
@@ -120,13 +144,12 @@ def rule(
 
 
 def rules_for(engine: str, axis: str) -> tuple[Rule, ...]:
-    """The rules of one engine for one axis, by code; the first call loads the engine's and other packages'."""
+    """The rules of one engine for one axis, by code; the first call loads them and other packages'."""
     selected = _SELECTED.get((engine, axis))
     if selected is None:
-        from meshfit.rules.loading import load, load_own
+        from meshfit.rules.loading import load
 
-        load()
-        load_own(engine)
+        load(engine, axis)
         selected = tuple(rule for rule in _RULES if rule.axis == axis and engine in rule.engines)
         _SELECTED[engine, axis] = selected
     return selected
@@ -134,10 +157,9 @@ def rules_for(engine: str, axis: str) -> tuple[Rule, ...]:
 
 def all_rules() -> tuple[Rule, ...]:
     """Every rule, by code."""
-    from meshfit.rules.loading import load, load_own
+    from meshfit.rules.loading import load
 
     load()
-    load_own()
     return tuple(_RULES)
 
 
@@ -149,7 +171,7 @@ def find_rules(name: str) -> tuple[Rule, ...]:
 
 def engine_names() -> tuple[str, ...]:
     """The engines meshfit knows and those that installed packages name under `meshfit.engines`."""
-    from meshfit.rules.loading import advertised
+    from meshfit.rules.entry_points import advertised
 
     named = (entry.name for entry in advertised("meshfit.engines"))
     return (*ENGINES, *sorted(set(named) - set(ENGINES)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from meshfit.facts import Conversion, ModuleInfo
 from meshfit.rules.example import Example
+from meshfit.structure import Conversion, ModuleInfo
 
 __all__ = ["EXAMPLES", "TIED_TO_MORE"]
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from meshfit.errors import TargetError
-from meshfit.facts import Conversion, ModelFacts, ModuleInfo, Origin
+from meshfit.facts import ModelFacts, Origin
 from meshfit.readers.config_view import ABSENT, EXPERT_COUNTS, ConfigView, view_facts
 from meshfit.readers.shipped.archive import Index
 from meshfit.readers.shipped.expressions import UNSURE, Unanswered, evaluate
 from meshfit.readers.shipped.guards import holds
 from meshfit.readers.shipped.settling import LAYERS, derived_value, settled_config
 from meshfit.readers.source.given import SIZES, refuse_wrong_size
+from meshfit.structure import Conversion, ModuleInfo
 
 __all__ = ["facts_from_index"]
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from meshfit.facts import Conversion, ModuleInfo
 from meshfit.readers.shipped.expressions import UNSURE, Expr, Unanswered, evaluate
 from meshfit.readers.shipped.guards import kinds_of, leaves, loops_in, pinned, sequence
 from meshfit.readers.shipped.recorder import Recorder, bare, expression, settled, told
@@ -19,6 +18,7 @@ from meshfit.readers.source.forward import body_gathers
 from meshfit.readers.source.frames import Frame
 from meshfit.readers.source.index import ClassSource
 from meshfit.readers.source.values import UNKNOWN, ConfigObject, Dim, Symbolic
+from meshfit.structure import Conversion, ModuleInfo
 
 __all__ = [
     "Group",

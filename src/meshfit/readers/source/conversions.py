@@ -28,10 +28,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from meshfit.facts import Conversion
 from meshfit.readers.source.flow_values import is_instance
 from meshfit.readers.source.index import Package
 from meshfit.readers.source.values import Instance
+from meshfit.structure import Conversion
 
 __all__ = ["conversions_of", "model_conversions"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from meshfit.facts import ModuleInfo
 from meshfit.readers.layer_names import wildcard
 from meshfit.readers.source.values import ConfigObject, Dim, Node, undimmed
+from meshfit.structure import ModuleInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
