@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.errorcodes import TYPE_ARG
+from mypy.nodes import ClassDef
 from mypy.plugin import Plugin
 
 from meshfit_mypy import codes
@@ -94,7 +95,9 @@ class MeshfitPlugin(Plugin):
         files without showing them.
         """
         name = file.fullname
-        if not self._daemon and name.partition(".")[0] not in _FOREIGN:
+        if name.partition(".")[0] in _FOREIGN:
+            self._classes.update(dict.fromkeys([f"{name}.{cls.name}" for cls in file.defs if type(cls) is ClassDef]))
+        elif not self._daemon:
             try:
                 from meshfit_mypy.classes import recorded_classes
 
@@ -154,7 +157,7 @@ class MeshfitPlugin(Plugin):
             return made
 
 
-class _ClassHooks(dict[str, "Callable[[ClassDefContext], None]"]):
+class _ClassHooks(dict[str, "Callable[[ClassDefContext], None] | None"]):
     """Full name of a class that was read -> its hook; for others, one that reads it, or None where no model is."""
 
     def __init__(self, read: Callable[[ClassDefContext], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 from mypy.nodes import (
@@ -76,6 +76,7 @@ class _Walk(Targets):
     def __init__(self, text: Text | None) -> None:
         super().__init__(text)
         self.text = text
+        self.last = 0 if text is None else text.last
         self.classes = [] if text is None else text.lines_with(b"class ")
         self.function: FuncItem | None = None
         self.scope: dict[str, Statement | str] = {}
@@ -239,21 +240,27 @@ class _Walk(Targets):
         self.declare(cls.name, cls)
         if cls.info:
             self.found.classes.append(cls.info)
-        asked = cls.base_type_exprs
-        if cls.decorators or cls.keywords:
-            asked = [*cls.decorators, *asked, *cls.keywords.values()]
-        for expression in asked:
-            if type(expression) in BINDS_INSIDE:
+        for expression in cls.base_type_exprs:
+            if type(expression) is not NameExpr:
                 self.search(expression)
-        classes = self.classes
-        if self.waits(cls) and bisect_right(classes, cls.end_line or cls.line) - bisect_left(classes, cls.line) <= 1:
+        if cls.decorators or cls.keywords:
+            for expression in (*cls.decorators, *cls.keywords.values()):
+                self.search(expression)
+        if self.waits(cls) and not self.nests(cls):
             self.found.put_off(cls, self.body)
         else:
             self.body(cls)
 
     def waits(self, node: FuncItem | ClassDef) -> bool:
-        """Whether a function or class may be put off."""
-        return self.text is not None and self.function is None and self.text.holds(node)
+        """Whether a function or class may be put off: it has its place in the text, as what a plugin makes has not."""
+        last = node.end_line
+        return self.function is None and last is not None and 0 < node.line <= last <= self.last
+
+    def nests(self, cls: ClassDef) -> bool:
+        """Whether a class may hold another one."""
+        classes = self.classes
+        second = bisect_left(classes, cls.line) + 1
+        return second < len(classes) and classes[second] <= (cls.end_line or cls.line)
 
     def body(self, cls: ClassDef) -> None:
         outer = self.owner, self.function, self.scope

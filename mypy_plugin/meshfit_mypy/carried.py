@@ -37,7 +37,7 @@ from meshfit_mypy.evaluation import literal_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from mypy.nodes import Expression, Statement
+    from mypy.nodes import Expression
     from mypy.plugin import AnalyzeTypeContext, FunctionContext, MethodContext
     from mypy.types import Type
 
@@ -119,14 +119,16 @@ def carried_meshes(root: Expression, reader: Reader) -> tuple[MeshSpec, ...] | N
     return _kept(text) if text else None
 
 
-def _target(statements: Iterable[Statement], call: CallExpr) -> NameExpr | MemberExpr | None:
+def _target(statements: Iterable[Any], call: CallExpr) -> NameExpr | MemberExpr | None:
     """What is assigned the call: a name of the module or of a class of it, or an attribute that a method sets."""
+    line = call.line
     for statement in statements:
-        if isinstance(statement, AssignmentStmt):
+        kind = type(statement)
+        if kind is AssignmentStmt:
             if statement.rvalue is call and len(statement.lvalues) == 1:
                 target = statement.lvalues[0]
                 return target if isinstance(target, (NameExpr, MemberExpr)) else None
-        elif isinstance(statement, ClassDef) and statement.line <= call.line <= (statement.end_line or call.line):
+        elif kind is ClassDef and statement.line <= line <= (statement.end_line or line):
             for inner in statement.defs.body:
                 body = inner.body.body if isinstance(inner, FuncDef) else [inner]
                 found = _target((part for part in body if isinstance(part, AssignmentStmt)), call)

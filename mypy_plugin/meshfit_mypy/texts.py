@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
-    from mypy.nodes import ClassDef, FuncItem, MypyFile, Statement
+    from mypy.nodes import MypyFile, Statement
     from mypy.options import Options
 
 __all__ = ["Text", "begin", "keep", "names_registry", "text_of"]
@@ -43,41 +45,32 @@ class Text:
         spelled: for `class_writes.spelled`, which looks once.
     """
 
-    __slots__ = ("last", "raw", "spelled")
+    __slots__ = ("_nexts", "last", "raw", "spelled")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.last: int = raw.count(b"\n") + 1
+        self._nexts = list(accumulate(map((1).__add__, map(len, raw.split(b"\n")))))  # where the next line begins
+        self.last: int = len(self._nexts)
         self.spelled: list[re.Match[bytes]] | None = None
 
     def lines_with(self, word: bytes) -> list[int]:
         """The line of each occurrence of a word, counted from 1, ascending."""
-        raw, size = self.raw, len(word)
+        raw, size, nexts = self.raw, len(word), self._nexts
         found: list[int] = []
-        line, at, start = 1, 0, raw.find(word)
+        start = raw.find(word)
         while start >= 0:
-            line += raw.count(b"\n", at, start)
-            found.append(line)
-            at, start = start, raw.find(word, start + size)
+            found.append(bisect_right(nexts, start) + 1)
+            start = raw.find(word, start + size)
         return found
 
     def lines_of(self, starts: Iterable[int]) -> list[int]:
-        """The lines of ascending places."""
-        raw, found, line, at = self.raw, [], 1, 0
-        for start in starts:
-            line += raw.count(b"\n", at, start)
-            at = start
-            found.append(line)
-        return found
+        """The lines of some places."""
+        nexts = self._nexts
+        return [bisect_right(nexts, start) + 1 for start in starts]
 
     def part(self, first: int, last: int) -> bytes:
         """The lines from `first` to `last`, counted from 1."""
-        return b"\n".join(self.raw.split(b"\n", last)[first - 1 : last])
-
-    def holds(self, node: FuncItem | ClassDef) -> bool:
-        """Whether a function or class has its place in the text: what a plugin has made has none."""
-        last = node.end_line
-        return last is not None and 0 < node.line <= last <= self.last
+        return self.raw[self._nexts[first - 2] if first > 1 else 0 : self._nexts[last - 1] - 1]
 
 
 def text_of(tree: MypyFile) -> Text | None:

@@ -154,9 +154,24 @@ class _Order:
         self.by_instance = frozenset().union(*[one.by_instance for one in self.own])
         self.names = frozenset().union(*[one.names for one in self.own])
         self.is_shipped = "transformers" in {entry.package for entry in mro}
-        self._bound = self.names | _OF_SHIPPED if self.is_shipped else self.names
-        self._catches_all = "__getattribute__" in self.names
-        self._missing = UNKNOWN if self._catches_all or "__getattr__" in self.names else _ABSENT
+        self._found = self._bindings()
+        self._found = self._bindings()
+        self._other = UNKNOWN if {"__getattr__", "__getattribute__"} & self.names else _ABSENT
+
+    def _bindings(self) -> dict[str, Any]:
+        """What `find` says, of all names that it does not say the same of."""
+        found: dict[str, Any] = dict.fromkeys(_READ_ON_CLASS, _ABSENT)
+        for entry in reversed(self.mro):
+            summary = entry.summary
+            if entry.is_shipped:
+                found.update(dict.fromkeys(_OF_SHIPPED, _SHIPPED))
+            elif summary is not None:
+                found.update(dict.fromkeys(summary.names & RELEVANT, summary))
+                found.update(dict.fromkeys(summary.names & summary.unknown, UNKNOWN))
+        if "__getattribute__" in self.names:
+            found.update(dict.fromkeys(found.keys() - _READ_ON_CLASS, UNKNOWN))
+        found.update(dict.fromkeys(self.by_instance, UNKNOWN))
+        return found
 
     @property
     def overridden(self) -> frozenset[str]:
@@ -165,21 +180,12 @@ class _Order:
 
     def find(self, name: str) -> Any:
         """The summary that binds `name`; _SHIPPED for transformers' own, _ABSENT, UNKNOWN where an instance tells."""
-        if name in self.by_instance or (self._catches_all and name not in _READ_ON_CLASS):
-            return UNKNOWN
-        if name in self._bound:
-            for entry in self.mro:
-                if entry.is_shipped and name in _OF_SHIPPED:
-                    return _SHIPPED
-                summary = entry.summary
-                if summary is not None and name in summary.names:
-                    return UNKNOWN if name in summary.unknown else summary
-        return _ABSENT if name in _READ_ON_CLASS else self._missing
+        return self._found.get(name, self._other)
 
     def value(self, name: str) -> Any:
         """The literal that `name` is bound to, or what `find` says; UNKNOWN for a method."""
-        found = self.find(name)
-        return found.values.get(name, UNKNOWN) if isinstance(found, ClassSummary) else found
+        found = self._found.get(name, self._other)
+        return found.values.get(name, UNKNOWN) if type(found) is ClassSummary else found
 
 
 def _identity(mro: Sequence[Ancestor], *, complete: bool) -> dict[str, Any]:
