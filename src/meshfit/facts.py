@@ -7,6 +7,7 @@ Readers gather facts and never judge; rules judge and never look at a model. Rea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple, NoReturn
 
 from meshfit.errors import MissingFact
@@ -224,9 +225,11 @@ class ModelFacts:
         origins: Mapping[str, Origin] = self.__dict__["_origins"]
         return origins
 
-    def replace(self, *, origins: Mapping[str, Origin] | None = None, **values: Any) -> ModelFacts:
-        """A copy with some facts set; their origins are replaced too where given."""
-        return self._copy({**self._known(), **values}, {**self.origins, **(origins or {})}, set())
+    def replace(
+        self, *, origins: Mapping[str, Origin] | None = None, later: Mapping[str, Gather] | None = None, **values: Any
+    ) -> ModelFacts:
+        """A copy with some facts set, or to be gathered later; their origins are replaced too where given."""
+        return self._copy({**self._known(), **values}, {**self.origins, **(origins or {})}, set(), later or {})
 
     def without(self, *names: str) -> ModelFacts:
         """A copy in which the named facts are unknown."""
@@ -236,8 +239,15 @@ class ModelFacts:
     def _known(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name in FACTS}
 
-    def _copy(self, values: Mapping[str, Any], origins: Mapping[str, Origin], dropped: set[str]) -> ModelFacts:
+    def _copy(
+        self,
+        values: Mapping[str, Any],
+        origins: Mapping[str, Origin],
+        dropped: set[str],
+        added: Mapping[str, Gather] = MappingProxyType({}),
+    ) -> ModelFacts:
         later = {name: gather for name, gather in self.__dict__["_later"].items() if name not in dropped}
+        later.update(added)
         return ModelFacts(origins=origins, later=later, **values)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:

@@ -236,6 +236,9 @@ def _members(order: _Order, *, pretrained: bool) -> Iterator[tuple[str, Any]]:
         parameters = forward.forward if isinstance(forward, ClassSummary) else forward
         yield "forward_parameters", UNKNOWN if parameters is None else parameters
     yield "declared", _declared(order)
+    if pretrained:
+        prefix = order.value("base_model_prefix")
+        yield "base_model_prefix", prefix if isinstance(prefix, str) or prefix is _SHIPPED else UNKNOWN
     if not pretrained and order.find("config") is _ABSENT and order.find("language_model") is _ABSENT:
         yield "is_hybrid", False
     if order.find("backend") is _ABSENT and order.find("_te_attention_injected") is _ABSENT:

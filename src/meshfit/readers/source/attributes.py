@@ -200,7 +200,7 @@ def item(frame: Frame, holder: Any, key: Any) -> Any:
         except (KeyError, IndexError, TypeError):
             return UNKNOWN
     if isinstance(holder, External) and holder.dotted.endswith(".CONFIG_MAPPING"):
-        return auto.config_class(frame.module.package, key) or UNKNOWN
+        return auto.config_class(frame.module.package.shipped, key) or UNKNOWN
     if isinstance(holder, External | ClassSource):
         return holder
     return UNKNOWN

@@ -198,7 +198,7 @@ def _build_sub_config(frame: Frame, config: ConfigObject, name: str, spec: Any) 
     cls = spec
     if not (isinstance(spec, ClassSource) and is_config_class(spec)):
         kind = given.get("model_type", default_type)
-        cls = auto.config_class(config.cls.module.package, kind) if isinstance(kind, str) else None
+        cls = auto.config_class(config.cls.module.package.shipped, kind) if isinstance(kind, str) else None
     config.values[name] = build_config(frame, cls, given) if isinstance(cls, ClassSource) else UNKNOWN
 
 
@@ -220,7 +220,7 @@ def _apply_per_layer(config: ConfigObject, overrides: Mapping[Any, Any]) -> None
 def base_method(frame: Frame, config: ConfigObject, name: str, kwargs: dict[str, Any]) -> Any:
     """`super().<name>(...)` of a configuration, answered by transformers' base class."""
     if name in ("__post_init__", "__init__"):
-        if name == "__init__" and _ties_by_default(config.cls.module.package):
+        if name == "__init__" and _ties_by_default(config.cls.module.package.shipped):
             config.values.setdefault("tie_word_embeddings", True)
         if config.by_base(kwargs):
             _base_post_init(frame, config, kwargs)

@@ -54,7 +54,7 @@ def model_conversions(model: Instance) -> tuple[Conversion, ...]:
     """
     if model.cls is None:
         return ()
-    package = model.cls.module.package
+    package = model.cls.module.package.shipped
     found: list[Conversion] = []
     claimed: dict[str, list[str]] = {}
     for name, module in _pretrained(model, ""):

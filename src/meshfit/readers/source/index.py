@@ -191,6 +191,11 @@ class Package:
         self._modules: dict[str, ModuleSource | None] = {}
         self._lookups: dict[tuple[str, str], Definition | None] = {}
 
+    @property
+    def shipped(self) -> Package:
+        """The package of transformers that the classes here build on: this one, unless they are a user's."""
+        return self
+
     def module(self, dotted: str) -> ModuleSource | None:
         """The module of that dotted name, parsed at first use; None when there is no such file."""
         if dotted not in self._modules:

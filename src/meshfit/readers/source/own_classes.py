@@ -22,7 +22,7 @@ from meshfit.readers.source import auto
 from meshfit.readers.source.class_bodies import summarise
 from meshfit.readers.source.facts import declared_config
 from meshfit.readers.source.index import ClassSource, Definition, External, ModuleSource, Package, find_package
-from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped
+from meshfit.readers.source.shipped import BASE_FACTS, facts_of_shipped, later_facts
 
 __all__ = ["OwnClass", "Program", "facts_of_found", "facts_of_own_class", "find_own_class"]
 
@@ -37,6 +37,11 @@ class Program(Package):
         super().__init__("", Path())
         self._places = tuple(dict.fromkeys(Path(place or ".").resolve() for place in (".", *sys.path)))
         self._shipped = find_package("transformers")
+
+    @property
+    def shipped(self) -> Package:
+        """The installed transformers."""
+        return self._shipped or self
 
     def module(self, dotted: str) -> ModuleSource | None:
         """The module of that dotted name, None for one that is closed, cannot be parsed or does not exist.
@@ -183,7 +188,18 @@ def facts_of_found(own: OwnClass) -> ModelFacts:
     facts = as_registered(facts, _registered(own, "tp_plans", registries.tp_plans))
     facts = facts if custom is None else facts.replace(is_custom=custom)
     place = Origin(str(own.source.module.path), line=own.source.node.lineno)
-    return facts.replace(origins=dict.fromkeys(FACTS, place))
+    return _built(own, facts).replace(origins=dict.fromkeys(FACTS, place))
+
+
+def _built(own: OwnClass, facts: ModelFacts) -> ModelFacts:
+    """The facts with what every configuration of a class of the user's own design builds, where that is not known."""
+    if not facts.knows("is_pretrained") or not facts.is_pretrained or own.shipped is not None or own.lost_bases:
+        return facts
+    written = frozenset().union(*(entry.summary.by_instance for entry in own.mro if entry.summary is not None))
+    found = later_facts(own.source)
+    return facts.replace(
+        later={name: gather for name, gather in found.items() if not facts.knows(name) and f"_{name}" not in written}
+    )
 
 
 def _module(program: Program, name: str) -> ModuleSource:

@@ -61,7 +61,7 @@ def post_init(frame: Frame, node: Node) -> None:
     """Merge the plans as this version of transformers does when a model is built: class, config, children."""
     if node.cls is None:
         return
-    merging = _merging(node.cls.module.package)
+    merging = _merging(node.cls.module.package.shipped)
     merged = {kind: _declared(frame, node, f"_{kind}_plan") if merging.of_class else {} for kind in PLANS}
     if merging.config_everywhere or base_model(frame, node) is node:
         config = node.attributes.get("config")
@@ -120,7 +120,7 @@ def _config_plan(frame: Frame, config: Any, kind: str) -> Any:
         return UNKNOWN
     found = configs.lookup(frame, config, f"base_model_{kind}_plan")
     if kind == "fsdp" and found is None:
-        return _default_fsdp_plan(config.cls.module.package)
+        return _default_fsdp_plan(config.cls.module.package.shipped)
     if found is at.MISSING or found is None:
         return {}
     return found if isinstance(found, Mapping) else UNKNOWN
@@ -174,5 +174,5 @@ def from_config(frame: Frame, callee: External, args: list[Any], kwargs: Mapping
     model_type = configs.lookup(frame, config, "model_type")
     if not isinstance(model_type, str):
         return UNKNOWN
-    cls = auto.model_class(config.cls.module.package, name, model_type)
+    cls = auto.model_class(config.cls.module.package.shipped, name, model_type)
     return UNKNOWN if cls is None else frame.engine.instantiate(cls, [config], {})

@@ -24,7 +24,7 @@ from meshfit.readers.source.structure import walk
 from meshfit.readers.source.values import UNKNOWN, Node
 from meshfit.readers.source.variations import WatchedConfig, default_config, shortened, varied
 
-__all__ = ["BASE_FACTS", "Variations", "facts_of_shipped"]
+__all__ = ["BASE_FACTS", "Variations", "facts_of_shipped", "later_facts"]
 
 BASE_FACTS: Final[Mapping[str, Any]] = {"supports_sdpa": False, "gradient_checkpointing": False}
 """What `PreTrainedModel` itself says of its subclasses."""
@@ -41,12 +41,17 @@ def facts_of_shipped(cls: ClassSource) -> ModelFacts:
         cls: a class that derives from `PreTrainedModel`.
     """
     bare = Node(cls.name, cls, node_evaluator(Evaluator()))
+    facts = class_facts(Frame(Evaluator(), cls.module), cls, bare)
+    return ModelFacts(class_name=cls.name, later=later_facts(cls), **OF_TRANSFORMERS, **facts)
+
+
+def later_facts(cls: ClassSource) -> dict[str, Gather]:
+    """The facts for which a model class has to be built, each with what gathers it."""
     found = Variations(cls)
     later: dict[str, Gather] = dict.fromkeys((*_PLANS, "head_children", "base_children"), found.structure)
     for name in _FAULTS:
         later[name] = lambda name=name: found.faults(name)  # type: ignore[misc]
-    facts = class_facts(Frame(Evaluator(), cls.module), cls, bare)
-    return ModelFacts(class_name=cls.name, later=later, **OF_TRANSFORMERS, **facts)
+    return later
 
 
 class Variations:
