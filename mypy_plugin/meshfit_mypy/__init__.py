@@ -69,7 +69,7 @@ class MeshfitPlugin(Plugin):
         self.settings = read_options(options.config_file)
         begin(options)
         self._daemon = options.fine_grained_incremental
-        self._own_state = [_SCHEMA, self.settings.state()]
+        self._own_state = repr([_SCHEMA, self.settings.state()])
         # mypy asks tens of thousands of times, so it asks tables: a method would cost more than all verdicts together
         hooks = {name: self._hook(hook) for name, hook in _FUNCTIONS.items()}
         annotations = {name: partial(self._annotation, name) for name in _MESH_CLASSES}

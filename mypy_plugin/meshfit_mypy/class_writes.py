@@ -28,8 +28,6 @@ _ATTRIBUTE: Final = re.compile(rb"\.(\w+)")
 _RELEVANT: Final = frozenset(name.encode() for name in RELEVANT)
 _COMMON: Final = frozenset(name.encode() for name in RELEVANT if not name.startswith(("_", "supports_")))
 """Those that other objects have too, so that only writes of them are of interest."""
-_WRITTEN: Final = re.compile(rb"[ \t]*(?:[-+*/|&]?=[^=]|[\[,):]|$|\.(\w+))", re.MULTILINE)
-"""What follows an attribute that may be written: where it is a name, that of a method that changes it."""
 _MUTATORS: Final = frozenset(name.encode() for name in MUTATORS)
 _BY_NAME: Final = rb"setattr|delattr|__dict__|\bvars\("
 """What may write an attribute by a name that is computed."""
@@ -132,8 +130,15 @@ def spelled(text: Text) -> list[re.Match[bytes]]:
 
 
 def _may_be_written(text: bytes, end: int) -> bool:
-    after = _WRITTEN.match(text, end)
-    return after is not None and (after[1] is None or after[1] in _MUTATORS)
+    """Whether what follows an attribute, which ends at a place, leaves room for a write of it."""
+    line = text.find(b"\n", end)
+    after = text[end : line if line >= 0 else None].lstrip(b" \t")
+    if after[:1] == b".":
+        method = _ATTRIBUTE.match(after)
+        return method is not None and method[1] in _MUTATORS
+    at = 1 if after[:1] in (b"-", b"+", b"*", b"/", b"|", b"&") else 0
+    assigned = after[at : at + 1] == b"=" and after[at + 1 : at + 2] != b"="
+    return not after or assigned or after[:1] in (b"[", b",", b")", b":")
 
 
 def _walk(body: list[Any], lines: list[int] | None, unseen: list[int]) -> Iterator[Write]:

@@ -173,6 +173,9 @@ def _typed(type_: ProperType, plugin: MeshfitPlugin) -> _Built | None:
 
 def _built(expr: Expression, reader: Reader, plugin: MeshfitPlugin) -> _Built | None:
     """The models of the constructions in sight that `expr` may stand for; None where it may be another."""
+    node = expr.node if isinstance(expr, NameExpr) else None
+    if node is not None and OPAQUE in reader.bindings.names.get(node, ()):
+        return None  # most models are parameters
     roots = reader.sources(expr)
     if not roots:
         return None

@@ -10,7 +10,7 @@ and distributed/expert_parallel.py.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from meshfit.facts import ModelFacts
 from meshfit.mesh import MeshSpec
@@ -78,7 +78,7 @@ LOCAL_OUTPUT: Final = (
 """Styles that hand on a view of a distributed tensor (`to_local`), which autograd lets nobody modify in place."""
 
 
-class Cut(NamedTuple):
+class Cut:
     """One parameter that a plan cuts.
 
     Args:
@@ -89,11 +89,14 @@ class Cut(NamedTuple):
         packed: two halves are cut each on its own (a fused gate and up projection).
     """
 
-    parameter: str
-    style: str
-    dim: int
-    shape: tuple[int, ...]
-    packed: bool
+    __slots__ = ("dim", "packed", "parameter", "shape", "style")
+
+    def __init__(self, parameter: str, style: str, dim: int, shape: tuple[int, ...], packed: bool) -> None:
+        self.parameter = parameter
+        self.style = style
+        self.dim = dim
+        self.shape = shape
+        self.packed = packed
 
     @property
     def module(self) -> str:
