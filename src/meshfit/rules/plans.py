@@ -92,11 +92,11 @@ class Cut:
     __slots__ = ("dim", "packed", "parameter", "shape", "style")
 
     def __init__(self, parameter: str, style: str, dim: int, shape: tuple[int, ...], packed: bool) -> None:
-        self.parameter = parameter
-        self.style = style
-        self.dim = dim
-        self.shape = shape
-        self.packed = packed
+        self.parameter: str = parameter
+        self.style: str = style
+        self.dim: int = dim
+        self.shape: tuple[int, ...] = shape
+        self.packed: bool = packed
 
     @property
     def module(self) -> str:
