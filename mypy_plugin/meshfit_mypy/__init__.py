@@ -94,18 +94,24 @@ class MeshfitPlugin(Plugin):
         Read then, their classes take half the time that they would take while mypy analyses them. The daemon parses
         files without showing them.
         """
-        name = file.fullname
-        if name.partition(".")[0] in _FOREIGN:
-            self._classes.update(dict.fromkeys([f"{name}.{cls.name}" for cls in file.defs if type(cls) is ClassDef]))
-        elif not self._daemon:
+        if not self._daemon:
             try:
-                from meshfit_mypy.classes import recorded_classes
-
-                for cls, metadata in recorded_classes(file):
-                    self._classes[f"{name}.{cls.name}"] = partial(self._take, cls.line, metadata)
+                self._read_classes(file)
             except Exception:  # noqa: BLE001 - see `_give_up`
                 _give_up()
         return []
+
+    def _read_classes(self, file: MypyFile) -> None:
+        name, models = file.fullname, None
+        if name.partition(".")[0] not in _FOREIGN:
+            from meshfit_mypy.classes import recorded_classes
+
+            models = recorded_classes(file)
+        if models is None:
+            self._classes.update(dict.fromkeys([f"{name}.{cls.name}" for cls in file.defs if type(cls) is ClassDef]))
+            return
+        for cls, metadata in models.items():
+            self._classes[f"{name}.{cls.name}"] = partial(self._take, cls.line, metadata)
 
     def _hook(self, name: str) -> Callable[[Any], Type]:
         return partial(self._guarded, name)

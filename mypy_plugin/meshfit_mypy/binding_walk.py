@@ -75,7 +75,6 @@ class _Walk(Targets):
 
     def __init__(self, text: Text | None) -> None:
         super().__init__(text)
-        self.text = text
         self.last = 0 if text is None else text.last
         self.classes = [] if text is None else text.lines_with(b"class ")
         self.function: FuncItem | None = None

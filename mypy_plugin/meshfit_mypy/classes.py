@@ -46,7 +46,7 @@ from meshfit_mypy.parts import parts, targets
 from meshfit_mypy.texts import keep, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from mypy.nodes import Expression, MypyFile, Node, Statement
 
@@ -78,26 +78,23 @@ def record(cls: ClassDef, tree: MypyFile | None = None) -> None:
     metadata.update(others.get(cls) or _recorded(cls, tree))
 
 
-def recorded_classes(tree: MypyFile) -> Iterator[tuple[ClassDef, Mapping[str, dict[str, Any]]]]:
-    """Each class at the top of a file that was just parsed, and the metadata that `record` will give it."""
+def recorded_classes(tree: MypyFile) -> dict[ClassDef, dict[str, dict[str, Any]]] | None:
+    """Each class at the top of a file, and the metadata that `record` gives it: all at once takes half the time.
+
+    None for a file in which nothing has to do with models.
+    """
     classes = [node for node in tree.defs if type(node) is ClassDef]
-    if not classes or not _has_models(tree):
-        return ((node, {}) for node in classes)
-    return ((node, _recorded(node, tree)) for node in classes)
+    return None if classes and not _has_models(tree) else {node: _recorded(node, tree) for node in classes}
 
 
 _kept: Final[dict[str, tuple[list[Statement], dict[ClassDef, dict[str, dict[str, Any]]] | None]]] = {}
 
 
 def _of_file(tree: MypyFile) -> dict[ClassDef, dict[str, dict[str, Any]]] | None:
-    """Every class at the top of a file, summarised when mypy comes to the first: all at once takes half the time.
-
-    None for a file in which nothing has to do with models.
-    """
+    """`recorded_classes`, asked once for each file."""
     kept = _kept.get(tree.fullname)
     if kept is None or kept[0] is not tree.defs:
-        classes = (node for node in tree.defs if type(node) is ClassDef)
-        kept = (tree.defs, {node: _recorded(node, tree) for node in classes} if _has_models(tree) else None)
+        kept = (tree.defs, recorded_classes(tree))
         keep(_kept, tree.fullname, kept)
     return kept[1]
 

@@ -52,6 +52,8 @@ class Unreadable(Exception):  # noqa: N818 - a signal
 
 
 class _Complete:
+    """Follows anew for a while, what is being followed barred; see `Following.complete`."""
+
     __slots__ = ("_held", "_of")
 
     def __init__(self, of: Following) -> None:
@@ -74,6 +76,11 @@ class Following(ABC):
         line: where the first question comes from.
         modules: dotted name -> every file that mypy knows.
         told: functions that are not followed: it is known otherwise what they make.
+
+    Attributes:
+        following: the names that are being followed.
+        barred: those that are, further out: what they may be is not known here.
+        passed: the expressions that were followed, and whether an item was then taken.
     """
 
     def __init__(self, tree: MypyFile, line: int, modules: Mapping[str, MypyFile], told: Container[str] = ()) -> None:

@@ -41,21 +41,30 @@ class Text:
         raw: the whole of it, its lines ended by line feeds.
 
     Attributes:
-        last: the number of its last line.
         spelled: for `class_writes.spelled`, which looks once.
     """
 
-    __slots__ = ("_nexts", "last", "raw", "spelled")
+    __slots__ = ("_nexts", "raw", "spelled")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self._nexts = list(accumulate(map((1).__add__, map(len, raw.split(b"\n")))))  # where the next line begins
-        self.last: int = len(self._nexts)
         self.spelled: list[re.Match[bytes]] | None = None
+        self._nexts: list[int] | None = None
+
+    def _next_lines(self) -> list[int]:
+        """For each line, where the next one begins."""
+        if self._nexts is None:
+            self._nexts = list(accumulate(map((1).__add__, map(len, self.raw.split(b"\n")))))
+        return self._nexts
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return len(self._next_lines())
 
     def lines_with(self, word: bytes) -> list[int]:
         """The line of each occurrence of a word, counted from 1, ascending."""
-        raw, size, nexts = self.raw, len(word), self._nexts
+        raw, size, nexts = self.raw, len(word), self._next_lines()
         found: list[int] = []
         start = raw.find(word)
         while start >= 0:
@@ -65,12 +74,13 @@ class Text:
 
     def lines_of(self, starts: Iterable[int]) -> list[int]:
         """The lines of some places."""
-        nexts = self._nexts
+        nexts = self._next_lines()
         return [bisect_right(nexts, start) + 1 for start in starts]
 
     def part(self, first: int, last: int) -> bytes:
         """The lines from `first` to `last`, counted from 1."""
-        return self.raw[self._nexts[first - 2] if first > 1 else 0 : self._nexts[last - 1] - 1]
+        nexts = self._next_lines()
+        return self.raw[nexts[first - 2] if first > 1 else 0 : nexts[last - 1] - 1]
 
 
 def text_of(tree: MypyFile) -> Text | None:

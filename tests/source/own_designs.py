@@ -186,6 +186,43 @@ class AddedAtEnd(Plain):
         self._tp_plan.update({"up": "colwise"})
 
 
+def with_plan(cls: Any) -> Any:
+    """A decorator that gives a plan."""
+    cls._tp_plan = {"up": "colwise"}
+    return cls
+
+
+@with_plan
+class OfDecorator(Plain):
+    """A decorator that nobody knows gives it."""
+
+
+class ForwardReplaced(MixingHead):
+    """Its forward is another one."""
+
+
+def plain_forward(self: Any, input_ids: Any = None, inputs_embeds: Any = None, **kwargs: Any) -> Any:
+    """Leaves the layers out."""
+    hidden_states = self.model.embed_tokens(input_ids) if inputs_embeds is None else inputs_embeds
+    return CausalLMOutputWithPast(logits=self.lm_head(hidden_states))
+
+
+ForwardReplaced.forward = plain_forward
+
+
+def replaced(method: Any) -> Any:
+    """A decorator that puts another forward in the place of one."""
+    return plain_forward
+
+
+class ForwardDecorated(MixingHead):
+    """Its forward is another one too."""
+
+    @replaced
+    def forward(self, input_ids: Any = None, inputs_embeds: Any = None, **kwargs: Any) -> Any:
+        return super().forward(input_ids, inputs_embeds, **kwargs)
+
+
 class OfChild(Design):
     """A part of transformers has one."""
 

@@ -57,10 +57,20 @@ def test_a_forward_that_mixes_tokens_is_refused_along_the_sequence() -> None:
     assert "CP004" not in codes("MixingHeadByChoice", cp_size=2)
 
 
-@pytest.mark.parametrize("name", ["SetAtEnd", "SetLater", "SetByName", "OfSwitch", "OfHelper", "OfTable", "OfAuto"])
+@pytest.mark.parametrize(
+    "name", ["SetAtEnd", "SetLater", "SetByName", "OfDecorator", "OfSwitch", "OfHelper", "OfTable", "OfAuto"]
+)
 def test_a_plan_that_may_come_is_not_called_missing(name: str) -> None:
     """By another config, a method, or a part that nobody can tell."""
     assert not facts_of_own_class(f"own_designs:{name}").knows("tp_plan")
+
+
+@pytest.mark.parametrize("name", ["ForwardReplaced", "ForwardDecorated"])
+def test_nothing_is_known_of_a_forward_that_another_may_stand_in_for(name: str) -> None:
+    """The one that is written need not be the one that runs."""
+    facts = facts_of_own_class(f"own_designs:{name}")
+    assert not facts.knows("context_faults")
+    assert not facts.knows("pipeline_faults")
 
 
 def test_the_prefix_of_the_base_is_the_one_that_the_class_names() -> None:

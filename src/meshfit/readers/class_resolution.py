@@ -155,7 +155,6 @@ class _Order:
         self.names = frozenset().union(*[one.names for one in self.own])
         self.is_shipped = "transformers" in {entry.package for entry in mro}
         self._found = self._bindings()
-        self._found = self._bindings()
         self._other = UNKNOWN if {"__getattr__", "__getattribute__"} & self.names else _ABSENT
 
     def _bindings(self) -> dict[str, Any]:

@@ -92,6 +92,7 @@ def make_mesh(
     kind = CONSTRUCTORS.get(callee)
     if (
         kind == "MeshSpec"
+        and callee not in extra
         and not (positional or more)
         and SIZES.issuperset(keywords)
         and set(map(type, keywords.values())) <= {int}

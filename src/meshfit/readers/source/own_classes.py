@@ -195,10 +195,13 @@ def _built(own: OwnClass, facts: ModelFacts) -> ModelFacts:
     """The facts with what every configuration of a class of the user's own design builds, where that is not known."""
     if not facts.knows("is_pretrained") or not facts.is_pretrained or own.shipped is not None or own.lost_bases:
         return facts
-    written = frozenset().union(*(entry.summary.by_instance for entry in own.mro if entry.summary is not None))
-    found = later_facts(own.source)
+    said = [entry.summary for entry in own.mro if entry.summary is not None]
+    if any(one.opaque or "__getattribute__" in one.names for one in said):
+        return facts
+    doubtful = frozenset().union(*(one.by_instance | one.unknown for one in said))
+    found = later_facts(own.source, bodies="forward" not in doubtful)
     return facts.replace(
-        later={name: gather for name, gather in found.items() if not facts.knows(name) and f"_{name}" not in written}
+        later={name: gather for name, gather in found.items() if not facts.knows(name) and f"_{name}" not in doubtful}
     )
 
 

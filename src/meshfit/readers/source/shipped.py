@@ -45,11 +45,16 @@ def facts_of_shipped(cls: ClassSource) -> ModelFacts:
     return ModelFacts(class_name=cls.name, later=later_facts(cls), **OF_TRANSFORMERS, **facts)
 
 
-def later_facts(cls: ClassSource) -> dict[str, Gather]:
-    """The facts for which a model class has to be built, each with what gathers it."""
+def later_facts(cls: ClassSource, *, bodies: bool = True) -> dict[str, Gather]:
+    """The facts for which a model class has to be built, each with what gathers it.
+
+    Args:
+        cls: the class.
+        bodies: whether those of its forward are asked for too.
+    """
     found = Variations(cls)
     later: dict[str, Gather] = dict.fromkeys((*_PLANS, "head_children", "base_children"), found.structure)
-    for name in _FAULTS:
+    for name in _FAULTS if bodies else ():
         later[name] = lambda name=name: found.faults(name)  # type: ignore[misc]
     return later
 
