@@ -223,6 +223,36 @@ class ForwardDecorated(MixingHead):
         return super().forward(input_ids, inputs_embeds, **kwargs)
 
 
+class LayerReplaced(MixingLayer):
+    """As its base, until its forward is replaced."""
+
+    def forward(self, hidden_states: Any, **kwargs: Any) -> Any:
+        return super().forward(hidden_states, **kwargs)
+
+
+def attend(self: Any, hidden_states: Any, **kwargs: Any) -> Any:
+    """Mixes nothing else."""
+    heads = hidden_states.unsqueeze(1)
+    return scaled_dot_product_attention(heads, heads, heads, is_causal=True).squeeze(1)
+
+
+LayerReplaced.forward = attend
+
+
+class PartReplaced(Mixing):
+    """The forward of its layers is another one."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.layers = nn.ModuleList([LayerReplaced(config, False) for _ in range(config.num_hidden_layers)])
+
+
+class PartReplacedHead(MixingHead):
+    """A head over them."""
+
+    body = PartReplaced
+
+
 class OfChild(Design):
     """A part of transformers has one."""
 

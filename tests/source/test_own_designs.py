@@ -12,7 +12,7 @@ from meshfit import MeshSpec, check
 from meshfit.readers.source.own_classes import facts_of_own_class
 
 HERE = Path(__file__).parent
-PARTS = ("DesignConfig", "PlannedConfig", "Design", "MixingLayer")
+PARTS = ("DesignConfig", "PlannedConfig", "Design", "MixingLayer", "LayerReplaced")
 DESIGNS = [
     node.name
     for node in ast.parse((HERE / "own_designs.py").read_bytes()).body
@@ -65,7 +65,7 @@ def test_a_plan_that_may_come_is_not_called_missing(name: str) -> None:
     assert not facts_of_own_class(f"own_designs:{name}").knows("tp_plan")
 
 
-@pytest.mark.parametrize("name", ["ForwardReplaced", "ForwardDecorated"])
+@pytest.mark.parametrize("name", ["ForwardReplaced", "ForwardDecorated", "PartReplacedHead"])
 def test_nothing_is_known_of_a_forward_that_another_may_stand_in_for(name: str) -> None:
     """The one that is written need not be the one that runs."""
     facts = facts_of_own_class(f"own_designs:{name}")

@@ -199,10 +199,16 @@ def _built(own: OwnClass, facts: ModelFacts) -> ModelFacts:
     if any(one.opaque or "__getattribute__" in one.names for one in said):
         return facts
     doubtful = frozenset().union(*(one.by_instance | one.unknown for one in said))
-    found = later_facts(own.source, bodies="forward" not in doubtful)
+    found = later_facts(own.source, lambda cls: _runs_as_written(cls, own.program))
     return facts.replace(
         later={name: gather for name, gather in found.items() if not facts.knows(name) and f"_{name}" not in doubtful}
     )
+
+
+def _runs_as_written(cls: ClassSource, program: Program) -> bool:
+    """Whether no decorator, no method and nothing outside puts another forward in the place of the one in sight."""
+    said = [entry.summary for entry in OwnClass(cls, program).mro if entry.summary is not None]
+    return not any(one.opaque or "forward" in one.by_instance | one.unknown for one in said)
 
 
 def _module(program: Program, name: str) -> ModuleSource:

@@ -7,7 +7,7 @@ common is kept. Sizes are no part of it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, cached_property
 from typing import Any, Final
 
@@ -45,16 +45,16 @@ def facts_of_shipped(cls: ClassSource) -> ModelFacts:
     return ModelFacts(class_name=cls.name, later=later_facts(cls), **OF_TRANSFORMERS, **facts)
 
 
-def later_facts(cls: ClassSource, *, bodies: bool = True) -> dict[str, Gather]:
+def later_facts(cls: ClassSource, runs: Callable[[ClassSource], bool] = lambda _: True) -> dict[str, Gather]:
     """The facts for which a model class has to be built, each with what gathers it.
 
     Args:
         cls: the class.
-        bodies: whether those of its forward are asked for too.
+        runs: whether the forward that a class shows is the one that runs; else nothing is said of forwards.
     """
-    found = Variations(cls)
+    found = Variations(cls, runs)
     later: dict[str, Gather] = dict.fromkeys((*_PLANS, "head_children", "base_children"), found.structure)
-    for name in _FAULTS if bodies else ():
+    for name in _FAULTS:
         later[name] = lambda name=name: found.faults(name)  # type: ignore[misc]
     return later
 
@@ -62,8 +62,9 @@ def later_facts(cls: ClassSource, *, bodies: bool = True) -> dict[str, Gather]:
 class Variations:
     """A class as its configurations build it: the default one first, then those that differ in one switch."""
 
-    def __init__(self, cls: ClassSource) -> None:
+    def __init__(self, cls: ClassSource, runs: Callable[[ClassSource], bool] = lambda _: True) -> None:
         self.cls = cls
+        self._runs = runs
         self._read: set[str] = set()
         self._built: dict[str, Node] = {}
         config_class = declared_config(cls)
@@ -96,7 +97,7 @@ class Variations:
     def faults(self, name: str) -> Mapping[str, Any]:
         """The faults of forward bodies that every config has; nothing where some config has none."""
         default = self.default
-        if default is None:
+        if default is None or not all(self._runs(node.cls) for _, node in walk(default) if node.cls is not None):
             return {}
         common = _faults_of(default, name) or ()
         common = tuple(fault for fault in common if _in_every_layer(default, fault[1]))
